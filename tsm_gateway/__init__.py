@@ -1,0 +1,3 @@
+"""Trusted Service Manager SMS gateway."""
+
+__version__ = "0.1.0"

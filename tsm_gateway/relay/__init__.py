@@ -1,0 +1,1 @@
+"""Decisions about payments: accept, route, retry; no IO of its own."""

@@ -1,0 +1,141 @@
+"""Devices and providers as the relay uses them: looked up once, ciphers ready, forgotten on change.
+
+The caches are bounded and emptied whenever the registry's version moves, so that a suspended device's
+next message is refused within a second (design §6).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tsm_gateway.envelope.certificate import load_public_key
+from tsm_gateway.envelope.tsm1 import Direction, TrafficKey, traffic_key
+from tsm_gateway.keys.keyring import Keyring
+from tsm_gateway.keys.wrap import MasterKeys, Place, unwrap
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+    from tsm_gateway.registry.device import Device, WrappedKey
+    from tsm_gateway.registry.provider import Provider
+    from tsm_gateway.relay.interfaces import Registry
+
+DEVICE_KEYS, PROVIDER_KEYS = "device_keys", "provider_keys"  # `Place.table` of the wrapped keys
+TRAFFIC = "traffic"  # `Place.purpose`
+
+
+class KnownDevice(NamedTuple):
+    """A device with what is needed to open and check its messages."""
+
+    device: Device
+    key: WrappedKey
+    up: TrafficKey
+    public_key: EllipticCurvePublicKey
+
+
+class KnownProvider(NamedTuple):
+    """A provider with what is needed to seal for it."""
+
+    provider: Provider
+    kid: bytes
+    down: TrafficKey
+
+
+def place_of(table: str, key: WrappedKey) -> Place:
+    """Where a wrapped key belongs: the associated data that binds it to its row (design §6)."""
+    return Place(table=table, row=key.kid, owner=key.owner, kid=key.kid, purpose=TRAFFIC)
+
+
+class Directory:
+    """Answers by kid and by address; every answer may be up to one `forget` old."""
+
+    def __init__(self, registry: Registry, masters: MasterKeys, *, port: int, capacity: int = 50_000) -> None:
+        """`port` is the application port bound into every packet; `capacity` devices stay cached."""
+        self._registry, self._masters, self._port = registry, masters, port
+        self._devices: Keyring[KnownDevice] = Keyring(capacity)
+        self._windows: Keyring[tuple[int, int]] = Keyring(capacity)
+        self._providers: dict[str, KnownProvider | None] = {}
+        self._pivs: dict[bytes, Counter] = {}
+
+    def forget(self) -> None:
+        """Drop what administration may have changed. Counters stay: a PIV is never used twice."""
+        self._devices.clear()
+        self._providers.clear()
+
+    def use_masters(self, masters: MasterKeys) -> None:
+        """Take over newly read master keys."""
+        self._masters = masters
+        self.forget()
+
+    def device(self, kid: bytes) -> KnownDevice | None:
+        """The device that owns `kid`. Raises KeyUnwrapFailed when its row was tampered with."""
+        known = self._devices.get(kid)
+        if known is None:
+            entry = self._registry.device_for(kid)
+            if entry is None:
+                return None
+            ikm = unwrap(
+                self._masters, entry.key.wrapped, entry.key.master_version, place_of(DEVICE_KEYS, entry.key)
+            )
+            owner = entry.device.device_id
+            up = traffic_key(ikm, kid, Direction.DEVICE_TO_TSM, owner, self._port)
+            known = KnownDevice(entry.device, entry.key, up, load_public_key(entry.device.certificate))
+            self._devices.put(kid, known)
+        return known
+
+    def window(self, kid: bytes) -> tuple[int, int]:
+        """The replay window of a known kid as last committed."""
+        window = self._windows.get(kid)
+        if window is None:
+            window = self._registry.window_of(kid)
+            if window is None:  # the key vanished in between: nothing is fresh
+                return (1 << 40, 0)
+            self._windows.put(kid, window)
+        return window
+
+    def committed_windows(self, moved: dict[bytes, tuple[int, int]]) -> None:
+        """Remember windows that a durable batch moved."""
+        for kid, window in moved.items():
+            self._windows.put(kid, window)
+
+    def reread_windows(self) -> None:
+        """A batch failed: the store's own windows are the only truth again."""
+        self._windows.clear()
+
+    def provider(self, address: str) -> KnownProvider | None:
+        """The provider at a normalised address, its current key ready to seal."""
+        if address not in self._providers:
+            if len(self._providers) >= 10_000:  # addresses come from devices: bound what they can fill
+                self._providers.clear()
+            self._providers[address] = self._look_up(address)
+        return self._providers[address]
+
+    def _look_up(self, address: str) -> KnownProvider | None:
+        entry = self._registry.provider_for(address)
+        if entry is None:
+            return None
+        key = entry.key
+        ikm = unwrap(self._masters, key.wrapped, key.master_version, place_of(PROVIDER_KEYS, key))
+        down = traffic_key(ikm, key.kid, Direction.TSM_TO_PROVIDER, entry.provider.name, self._port)
+        counter = self._pivs.setdefault(key.kid, Counter(entry.next_piv, entry.next_piv))
+        self._pivs[key.kid] = Counter(entry.next_piv, max(counter.next, entry.next_piv))
+        return KnownProvider(entry.provider, key.kid, down)
+
+    def counter(self, kid: bytes) -> Counter:
+        """The PIV counter of a provider key that `provider` returned."""
+        return self._pivs[kid]
+
+    def advance(self, kid: bytes, *, durable: int | None = None, following: int | None = None) -> None:
+        """Move a provider key's counter: what the store holds, or what is used next."""
+        old = self._pivs[kid]
+        self._pivs[kid] = Counter(
+            old.durable if durable is None else durable,
+            old.next if following is None else max(old.next, following),
+        )
+
+
+class Counter(NamedTuple):
+    """A provider key's PIVs: the store's next one, and ours (ahead of it after a failed commit)."""
+
+    durable: int
+    next: int
