@@ -1,0 +1,1 @@
+"""What the gateway says to the outside: short messages, carriers and modems."""
