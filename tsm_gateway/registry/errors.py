@@ -1,0 +1,29 @@
+"""What can be wrong with a request to the registry."""
+
+from __future__ import annotations
+
+from tsm_gateway.errors import Side, TsmError
+
+
+class AddressInvalid(TsmError):
+    """This is no provider address: give "+" and 7 to 15 digits, a short code of 3 to 8, or "sp:name"."""
+
+    code, side, temporary = "address-invalid", Side.PEER, False
+
+
+class MoveNotAllowed(TsmError):
+    """The state table has no such move from this state."""
+
+    code, side, temporary = "move-not-allowed", Side.PEER, False
+
+
+class NotKnown(TsmError):
+    """The registry holds nothing by that name."""
+
+    code, side, temporary = "not-known", Side.PEER, False
+
+
+class AlreadyKnown(TsmError):
+    """The registry holds something else by that name already."""
+
+    code, side, temporary = "already-known", Side.PEER, False
