@@ -1,0 +1,77 @@
+"""What the virtual parties refuse, one class per reason."""
+
+from __future__ import annotations
+
+from tsm_gateway.errors import Side, TsmError
+
+
+class VirtualError(TsmError):
+    """A virtual party failed."""
+
+    code, side = "virtual-failed", Side.OURS
+
+
+class FormatMalformed(VirtualError):
+    """The octets are not of the format."""
+
+    code, side = "virtual-malformed", Side.PEER
+
+
+class PacketNotAuthentic(VirtualError):
+    """The packet does not open under this key."""
+
+    code, side = "virtual-not-authentic", Side.PEER
+
+
+class PaymentRefused(VirtualError):
+    """The payment certificate does not hold."""
+
+    code, side = "virtual-payment-refused", Side.PEER
+
+
+class DeviceUnknown(VirtualError):
+    """The payment was signed by a device this provider does not know."""
+
+    code, side = "virtual-device-unknown", Side.PEER
+
+
+class BiometricMismatch(VirtualError):
+    """The captured sample does not match the enrolled template: no certificate is made."""
+
+    code, side = "virtual-biometric-mismatch", Side.PEER
+
+
+class TunnelBroken(VirtualError):
+    """What came through the tunnel was not sent by the paired sensor, or was sent before."""
+
+    code, side = "virtual-tunnel-broken", Side.PEER
+
+
+class CounterExhausted(VirtualError):
+    """The packet counter reached its end: the handset needs a new key."""
+
+    code, side = "virtual-counter-exhausted", Side.OURS
+
+
+class AmountInvalid(VirtualError):
+    """Not an amount of this currency."""
+
+    code, side = "virtual-amount-invalid", Side.OURS
+
+
+class PartyFileInvalid(VirtualError):
+    """Not a file of a virtual party."""
+
+    code, side = "virtual-party-file-invalid", Side.OURS
+
+
+class SmscFull(VirtualError):
+    """The virtual SMSC stores no more undelivered parts."""
+
+    code, side, temporary = "virtual-smsc-full", Side.OURS, True
+
+
+class FaultSpecInvalid(VirtualError):
+    """Not a fault the virtual SMSC knows."""
+
+    code, side = "virtual-fault-spec-invalid", Side.OURS

@@ -1,0 +1,98 @@
+"""`handset.json` and `provider.json` on disk: private, replaced whole, and a counter that never goes back.
+
+`take_piv` is the one way to a packet counter: the file that says "used" is on the disk before anybody may
+use it. A crash in between loses a counter value, and never gives one out twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tsm_gateway.virtual.errors import PartyFileInvalid
+from tsm_gateway.virtual.party_records import (
+    HandsetRecord,
+    ProviderRecord,
+    handset_from_json,
+    provider_from_json,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PRIVATE = 0o600
+
+
+def read_handset(path: Path) -> HandsetRecord:
+    """Read `handset.json`. Raises PartyFileInvalid, OSError."""
+    return handset_from_json(_load(path))
+
+
+def read_provider(path: Path) -> ProviderRecord:
+    """Read `provider.json`. Raises PartyFileInvalid, OSError."""
+    return provider_from_json(_load(path))
+
+
+def write_party(path: Path, record: HandsetRecord | ProviderRecord) -> None:
+    """Put `record` at `path`: 0600, whole or not at all, on the disk when this returns. Raises OSError."""
+    _replace(path, json.dumps(record.as_json(), indent=2) + "\n")
+
+
+def take_piv(path: Path) -> HandsetRecord:
+    """The handset at `path` with a counter value nobody else gets, now or after a crash.
+
+    Waits while another process takes one. Raises PartyFileInvalid, OSError.
+    """
+    with _locked(path):
+        record = read_handset(path)
+        write_party(path, replace(record, next_piv=record.next_piv + 1))
+    return record
+
+
+def _load(path: Path) -> object:
+    try:
+        fields: object = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise PartyFileInvalid(what="not JSON", file=path.name) from None
+    return fields
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)  # a crashed process of the same number left it
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename within `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the only lock on the file that now stands at `path`."""
+    while True:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                yield
+                return
+            # it was replaced while we waited: lock its successor
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,147 @@
+"""The virtual parties as JSON: the fields of `handset.json` and `provider.json` (design §5.7).
+
+Octets are in hexadecimal, X.509 keys and certificates in PEM. The first field says that it is for tests only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from tsm_gateway.secret import Secret
+from tsm_gateway.virtual.errors import PartyFileInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+TEST_ONLY = "test_only"  # the first field of either file
+_WARNING = "a virtual party with its keys in clear: never in production"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class HandsetRecord:
+    """A handset as it stands in its file."""
+
+    device_id: str
+    kid: bytes  # 4 octets
+    key: Secret  # 32 octets
+    next_piv: int
+    port: int
+    msisdn: str
+    certificate: bytes  # X.509 DER
+    private_key: ec.EllipticCurvePrivateKey
+    provider_addresses: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The fields of `handset.json`."""
+        pem = self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return {
+            TEST_ONLY: _WARNING,
+            "device_id": self.device_id,
+            "kid": self.kid.hex(),
+            "key": self.key.reveal().hex(),
+            "next_piv": self.next_piv,
+            "port": self.port,
+            "msisdn": self.msisdn,
+            "certificate": certificate_pem(self.certificate),
+            "private_key": pem.decode(),
+            "provider_addresses": list(self.provider_addresses),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRecord:
+    """A service provider as it stands in its file."""
+
+    name: str
+    address: str
+    kid: bytes  # 4 octets
+    key: Secret  # 32 octets
+    msisdn: str
+    devices: dict[str, bytes]  # device id -> X.509 DER
+
+    def as_json(self) -> dict[str, object]:
+        """The fields of `provider.json`."""
+        return {
+            TEST_ONLY: _WARNING,
+            "name": self.name,
+            "address": self.address,
+            "kid": self.kid.hex(),
+            "key": self.key.reveal().hex(),
+            "msisdn": self.msisdn,
+            "devices": {device: certificate_pem(der) for device, der in self.devices.items()},
+        }
+
+
+def certificate_pem(der: bytes) -> str:
+    """An X.509 certificate as text."""
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
+
+
+def _certificate_der(pem: str) -> bytes:
+    return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
+
+
+def _private_key(pem: str) -> ec.EllipticCurvePrivateKey:
+    key = load_pem_private_key(pem.encode(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise PartyFileInvalid(what="a private key that is not on P-256")
+    return key
+
+
+def _handset(fields: Mapping[str, Any]) -> HandsetRecord:
+    return HandsetRecord(
+        device_id=str(fields["device_id"]),
+        kid=bytes.fromhex(fields["kid"]),
+        key=Secret(bytes.fromhex(fields["key"]), length=32),
+        next_piv=int(fields["next_piv"]),
+        port=int(fields["port"]),
+        msisdn=str(fields["msisdn"]),
+        certificate=_certificate_der(fields["certificate"]),
+        private_key=_private_key(fields["private_key"]),
+        provider_addresses=tuple(map(str, fields["provider_addresses"])),
+    )
+
+
+def _provider(fields: Mapping[str, Any]) -> ProviderRecord:
+    return ProviderRecord(
+        name=str(fields["name"]),
+        address=str(fields["address"]),
+        kid=bytes.fromhex(fields["kid"]),
+        key=Secret(bytes.fromhex(fields["key"]), length=32),
+        msisdn=str(fields["msisdn"]),
+        devices={str(device): _certificate_der(pem) for device, pem in fields["devices"].items()},
+    )
+
+
+def handset_from_json(fields: object) -> HandsetRecord:
+    """Read what `HandsetRecord.as_json` wrote. Raises PartyFileInvalid."""
+    return _read(_handset, fields)
+
+
+def provider_from_json(fields: object) -> ProviderRecord:
+    """Read what `ProviderRecord.as_json` wrote. Raises PartyFileInvalid."""
+    return _read(_provider, fields)
+
+
+def _read(read: Callable[[Mapping[str, Any]], T], fields: object) -> T:
+    """Call `read`, and say only which field is wrong, never what stands in it."""
+    if not isinstance(fields, dict) or TEST_ONLY not in fields:
+        raise PartyFileInvalid(what=f"the field {TEST_ONLY!r} is missing")
+    try:
+        return read(fields)
+    except KeyError as missing:
+        raise PartyFileInvalid(what=f"the field {missing} is missing") from None
+    except (ValueError, TypeError, AttributeError):
+        raise PartyFileInvalid(what="a field of another type, length or form") from None
