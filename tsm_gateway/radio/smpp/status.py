@@ -92,8 +92,8 @@ class BindAdvice(Enum):
 # A named status says that these very octets will be refused again, except where this table knows better.
 # Pauses: a rate is limited per second, so a second heals it; a queue or a system takes longer.
 _SUBMIT: Final[Mapping[int, Refusal]] = MappingProxyType(
-    dict.fromkeys(Status, Refusal(Fate.PERMANENT))
-    | {
+    {
+        **dict.fromkeys(map(int, Status), Refusal(Fate.PERMANENT)),
         Status.ROK: Refusal(Fate.ACCEPTED),
         Status.RTHROTTLED: Refusal(Fate.BUSY, 1.0),
         Status.RMSGQFUL: Refusal(Fate.BUSY, 5.0),
