@@ -1,0 +1,1 @@
+"""The sealed packet: its octets, its keys in use, what is inside, and what was seen before."""

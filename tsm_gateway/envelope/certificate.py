@@ -1,0 +1,149 @@
+"""The payment certificate: what the crypto SE signed (design §5.3).
+
+A COSE_Sign1 under ES256 whose payload is a CWT claims map (RFC 8392 §3.1) of exactly these claims, in
+this order:
+
+| key | claim | value |
+|---|---|---|
+| 1 | iss | the device id, `d:` and 16 lower-case hexadecimal digits |
+| 3 | aud | the provider's address, 1..64 visible ASCII characters |
+| 4, 6 | exp, iat | Unix seconds, whole; which comes first is not judged here: `exp` alone decides |
+| 7 | cti | 8 octets, unique per device |
+| -65537 | payment | `[instrument reference: 16 octets, amount, currency, [amr, …]]` |
+
+An unknown claim is refused, not skipped: the gateway passes on only what it understood, and a further
+claim is a further version of the format. Every integer is at most 2**53-1, so that it survives JSON
+and any database; a currency is ISO 4217 numeric, 1..999; amr values are those of `AMR`, each once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import permutations
+from typing import TYPE_CHECKING, Final
+
+import cbor2
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from tsm_gateway.envelope.cbor import Reader
+from tsm_gateway.envelope.cose import SIGN1_PROTECTED, parse_sign1, sig_structure
+from tsm_gateway.envelope.errors import (
+    CertificateInvalid,
+    CertificateMalformed,
+    DeviceCertificateUnusable,
+    Malformed,
+)
+from tsm_gateway.envelope.redacted import Redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BIOMETRIC: Final = frozenset({"face", "fpt", "iris"})  # RFC 8176 §2
+AMR: Final = BIOMETRIC | {"pin"}
+MAX_INTEGER: Final = (1 << 53) - 1
+
+_ISSUER: Final = re.compile(r"d:[0-9a-f]{16}")
+_ISSUER_LENGTH: Final = 18
+_MAX_AUDIENCE: Final = 64
+_CTI_OCTETS: Final = 8
+_INSTRUMENT_OCTETS: Final = 16
+_MAX_CURRENCY: Final = 999
+_HALF: Final = 32  # octets of r, and of s
+
+# Map of six and the keys in deterministic order, the payment array's head beside its key.
+_CLAIM_ISS, _CLAIM_AUD, _CLAIM_EXP, _CLAIM_IAT, _CLAIM_CTI = b"\xa6\x01", b"\x03", b"\x04", b"\x06", b"\x07"
+_CLAIM_PAYMENT: Final = bytes.fromhex("3a00010000 84")
+
+# Every array of known methods, each named at most once, as it is spelled: nothing else can end a payload.
+_AMR_ARRAYS: Mapping[bytes, tuple[str, ...]] = {
+    cbor2.dumps(list(methods)): methods
+    for count in range(len(AMR) + 1)
+    for methods in permutations(sorted(AMR), count)
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class PaymentCertificate(Redacted):
+    """One payment as the crypto SE stated it. Opened plaintext."""
+
+    issuer: str  # device id
+    audience: str  # the provider's address
+    expires: int  # Unix seconds
+    issued: int  # Unix seconds
+    cti: bytes  # 8 octets
+    instrument: bytes  # 16 octets, a token
+    amount: int  # minor units
+    currency: int  # ISO 4217 numeric
+    amr: tuple[str, ...]  # how the user was authenticated, as the SE ordered it
+    signed: bytes  # the Sig_structure
+    signature: bytes  # r || s, 64 octets
+
+    @property
+    def biometric(self) -> bool:
+        """Whether a biometric was among what authenticated the user."""
+        return not BIOMETRIC.isdisjoint(self.amr)
+
+
+def read_certificate(octets: bytes) -> PaymentCertificate:
+    """Read a payment certificate without judging it. Raises CertificateMalformed."""
+    try:
+        payload, signature = parse_sign1(octets)
+        return _read_claims(Reader(payload), sig_structure(SIGN1_PROTECTED, payload), signature)
+    except Malformed:
+        raise CertificateMalformed from None
+
+
+def _read_claims(reader: Reader, signed: bytes, signature: bytes) -> PaymentCertificate:
+    reader.literal(_CLAIM_ISS)
+    issuer = reader.text(_ISSUER_LENGTH, _ISSUER_LENGTH)
+    if not _ISSUER.fullmatch(issuer):
+        raise Malformed
+    reader.literal(_CLAIM_AUD)
+    audience = reader.text(1, _MAX_AUDIENCE)
+    reader.literal(_CLAIM_EXP)
+    expires = reader.uint(0, MAX_INTEGER)
+    reader.literal(_CLAIM_IAT)
+    issued = reader.uint(0, MAX_INTEGER)
+    reader.literal(_CLAIM_CTI)
+    cti = reader.octets(_CTI_OCTETS, _CTI_OCTETS)
+    reader.literal(_CLAIM_PAYMENT)
+    instrument = reader.octets(_INSTRUMENT_OCTETS, _INSTRUMENT_OCTETS)
+    amount = reader.uint(0, MAX_INTEGER)
+    currency = reader.uint(1, _MAX_CURRENCY)
+    amr = _AMR_ARRAYS.get(reader.rest())
+    if amr is None:
+        raise Malformed
+    return PaymentCertificate(
+        issuer, audience, expires, issued, cti, instrument, amount, currency, amr, signed, signature
+    )
+
+
+def verify_signature(certificate: PaymentCertificate, public_key: EllipticCurvePublicKey) -> None:
+    """Check the ES256 signature (RFC 9053 §2.1) under the device's key. Raises CertificateInvalid.
+
+    Touches nothing shared and leaves the interpreter lock while it computes, so it may run in a pool
+    of threads. ECDSA admits a second signature (r, n-s) to each; what tells payments apart is
+    (iss, cti), never the signature.
+    """
+    r = int.from_bytes(certificate.signature[:_HALF], "big")
+    s = int.from_bytes(certificate.signature[_HALF:], "big")
+    try:
+        public_key.verify(encode_dss_signature(r, s), certificate.signed, ECDSA(SHA256()))
+    except InvalidSignature:
+        raise CertificateInvalid from None
+
+
+def load_public_key(der: bytes) -> EllipticCurvePublicKey:
+    """The EC P-256 key in a device's X.509 certificate (DER). Raises DeviceCertificateUnusable."""
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except ValueError:
+        raise DeviceCertificateUnusable from None
+    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+        raise DeviceCertificateUnusable
+    return key

@@ -1,0 +1,209 @@
+"""The master key's file and the service manager's credential: the only IO of `keys`.
+
+The file is text, one version a line, ascending; the check value tells a garbled key from a wrong one:
+
+```
+tsm-master-key 1
+1 0vK1…43 characters of unpadded base64url… 5d3c09e1
+2 …
+```
+
+A file is mode 0600 or 0400, a regular file and no link, owned by the user who runs the gateway or by
+root. A change is written beside it (`NAME.new`, created exclusively, which also keeps two changes
+apart), synced, put in place in one step, and the directory synced: a crash leaves the old file or the
+new one. A credential is guarded by the service manager, so only its content is checked.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tsm_gateway.keys.errors import (
+    MasterCredentialMissing,
+    MasterFileBusy,
+    MasterFileExists,
+    MasterFileExposed,
+    MasterFileForeign,
+    MasterFileGarbled,
+    MasterFileIndirect,
+    MasterFileMissing,
+    MasterFileUnreadable,
+    MasterReferenceInvalid,
+)
+from tsm_gateway.keys.wrap import MASTER_OCTETS, MasterKey, MasterKeys
+from tsm_gateway.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEADER: Final = "tsm-master-key 1"
+MAX_FILE: Final = 64 * 1024  # octets: some 900 versions
+_MODE: Final = 0o600
+_ROOT: Final = 0
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not hang us
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def read_master(reference: str) -> MasterKeys:
+    """Read the master key named by `file:/absolute/path` or `credential:NAME`.
+
+    Raises MasterReferenceInvalid, MasterCredentialMissing or one of the MasterFile… errors; each says
+    what to do.
+    """
+    kind, _, name = reference.partition(":")
+    if kind == "file" and Path(name).is_absolute():
+        return _parse(_read_guarded(Path(name))[0], name)
+    if kind == "credential" and name not in {"", ".", ".."} and "/" not in name:
+        return _parse(_read_credential(name), name)
+    raise MasterReferenceInvalid
+
+
+def init_master(path: Path, random32: bytes) -> MasterKey:
+    """Make the file at `path` with `random32` (32 octets of the system's generator) as version 1.
+
+    Raises MasterFileExists, MasterFileBusy or MasterFileUnreadable; on any error nothing is left behind.
+    """
+    master = MasterKey(1, Secret(random32, length=MASTER_OCTETS))
+    with _change_beside(path) as fresh:
+        _write(fresh, _text(MasterKeys([master])), None)
+        try:
+            os.link(fresh, path)  # unlike a rename it never replaces
+        except FileExistsError:
+            raise MasterFileExists(path=str(path)) from None
+    return master
+
+
+def add_master_version(path: Path, random32: bytes) -> MasterKey:
+    """Append `random32` (32 octets) as the next version, from now on the current one.
+
+    Owner and mode of the file stay. Raises one of the MasterFile… errors; the file is then as it was.
+    """
+    with _change_beside(path) as fresh:
+        octets, status = _read_guarded(path)
+        masters = _parse(octets, str(path))
+        added = MasterKey(masters.current.version + 1, Secret(random32, length=MASTER_OCTETS))
+        held = [masters.version(number) for number in masters.versions()]
+        _write(fresh, _text(MasterKeys([*held, added])), status)
+        fresh.rename(path)
+    return added
+
+
+def _read_guarded(path: Path) -> tuple[bytes, os.stat_result]:
+    """A key file's octets and status, once its kind, owner and mode are found fit."""
+    with _translated(path):
+        descriptor = os.open(path, _READ)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise MasterFileIndirect(path=str(path))
+            if status.st_uid not in {_ROOT, os.geteuid()}:
+                raise MasterFileForeign(path=str(path))
+            if stat.S_IMODE(status.st_mode) & ~_MODE:
+                raise MasterFileExposed(path=str(path))
+            return file.read(MAX_FILE + 1), status
+
+
+def _read_credential(name: str) -> bytes:
+    directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(directory, name)
+    if not directory or not path.is_file():
+        raise MasterCredentialMissing(name=name)
+    with _translated(path), path.open("rb") as file:
+        return file.read(MAX_FILE + 1)
+
+
+def _parse(octets: bytes, name: str) -> MasterKeys:
+    """Read the text form; `name` is what an error calls it. Raises MasterFileGarbled with the line."""
+    lines = octets.split(b"\n")
+    if len(octets) > MAX_FILE or lines[0] != HEADER.encode() or len(lines) < 3:  # noqa: PLR2004
+        raise MasterFileGarbled(path=name, line=1)
+    if lines.pop():
+        raise MasterFileGarbled(path=name, line=len(lines) + 1)  # the last line was cut
+    held: list[MasterKey] = []
+    for number, line in enumerate(lines[1:], start=2):
+        master = _parse_line(line)
+        if master is None or (held and master.version <= held[-1].version):
+            raise MasterFileGarbled(path=name, line=number)
+        held.append(master)
+    return MasterKeys(held)
+
+
+def _parse_line(line: bytes) -> MasterKey | None:
+    """One `VERSION KEY CHECK` line, only in the spelling we write it; None when it is not."""
+    fields = line.split(b" ")
+    try:
+        version = int(fields[0])
+        octets = urlsafe_b64decode(fields[1] + b"=")
+        master = MasterKey(version, Secret(octets, length=MASTER_OCTETS))
+    except (ValueError, IndexError, Base64Error):
+        return None
+    return master if version > 0 and Secret(line) == Secret(_line(master).encode()) else None
+
+
+def _line(master: MasterKey) -> str:
+    key = urlsafe_b64encode(master.key.reveal()).decode().rstrip("=")
+    return f"{master.version} {key} {master.check_value()}"
+
+
+def _text(masters: MasterKeys) -> bytes:
+    lines = [HEADER, *(_line(masters.version(number)) for number in masters.versions())]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+@contextmanager
+def _change_beside(path: Path) -> Iterator[Path]:
+    """Hold `path`.new, created exclusively, while it is written and put in place; then sync the directory."""
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        os.close(os.open(fresh, _CREATE, _MODE))
+        try:
+            yield fresh
+        finally:
+            fresh.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+    except FileExistsError:
+        raise MasterFileBusy(path=str(fresh)) from None
+    except OSError as error:
+        raise MasterFileUnreadable(path=str(path), errno=error.errno or 0) from None
+
+
+def _write(fresh: Path, octets: bytes, like: os.stat_result | None) -> None:
+    """Write `octets` durably, with owner and mode of `like` when one is given."""
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, _MODE)  # whatever the umask left
+        if like is not None:
+            os.fchown(descriptor, like.st_uid, like.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+        file.write(octets)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn what the operating system says on reading `path` into errors of ours."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise MasterFileMissing(path=str(path)) from None
+    except PermissionError:
+        raise MasterFileForeign(path=str(path)) from None
+    except OSError as error:
+        if path.is_symlink():
+            raise MasterFileIndirect(path=str(path)) from None
+        raise MasterFileUnreadable(path=str(path), errno=error.errno or 0) from None

@@ -1,0 +1,125 @@
+"""Stored keys, wrapped under a versioned master key.
+
+A wrapped key is `nonce:12 || ciphertext || tag:16`, AES-256-GCM, with AAD = CBOR
+`[table, row, owner, kid, purpose, master version]`. It therefore opens only in the place it was wrapped
+for: copied to another row, owner, kid or purpose, or put back under an older master, it fails.
+
+Random nonces of 96 bits allow 2**32 wrappings under one master key; a gateway makes a few per device.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import cbor2
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tsm_gateway.keys.errors import KeyUnwrapFailed, MasterKeyMissing
+from tsm_gateway.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MASTER_OCTETS: Final = 32
+NONCE_OCTETS: Final = 12
+_CHECK_NONCE: Final = bytes(NONCE_OCTETS)  # kept for check values; `wrap` refuses it
+_CHECK_AAD: Final = cbor2.dumps(["tsm-1", "check value"])
+_CHECK_OCTETS: Final = 4
+
+
+class Purpose(Enum):
+    """What a stored key is for."""
+
+    DEVICE = "device"  # a device's random key, ikm of its traffic keys
+    PROVIDER = "provider"  # a provider's, likewise
+
+
+class Place(NamedTuple):
+    """Where a wrapped key is stored and for what."""
+
+    table: str
+    row: bytes  # the row's primary key
+    owner: str  # device id or provider name
+    kid: bytes  # 4 octets
+    purpose: str  # a `Purpose`'s value
+
+
+def place_of(kid: bytes, owner: str, purpose: Purpose) -> Place:
+    """The place of a device's or provider's key: table `keys`, whose rows are named by the kid."""
+    return Place("keys", kid, owner, kid, purpose.value)
+
+
+class MasterKey(NamedTuple):
+    """One version of the wrapping key."""
+
+    version: int  # 1, 2, …
+    key: Secret  # 32 octets
+
+    def check_value(self) -> str:
+        """8 hexadecimal digits by which people compare keys without seeing them.
+
+        The head of the AES-256-GCM tag of nothing under a nonce kept for it, so that the key is used
+        with one algorithm only.
+        """
+        tag = AESGCM(self.key.reveal()).encrypt(_CHECK_NONCE, b"", _CHECK_AAD)
+        return tag[:_CHECK_OCTETS].hex()
+
+
+class MasterKeys:
+    """Every version of the master key; new wrappings use the highest."""
+
+    __slots__ = ("_by_version", "current")
+
+    def __init__(self, keys: Iterable[MasterKey]) -> None:
+        """Hold `keys`: at least one, 32 octets each, versions distinct and from 1. Raises ValueError."""
+        held = list(keys)
+        self._by_version = {master.version: master for master in held}
+        unfit = any(len(master.key) != MASTER_OCTETS or master.version < 1 for master in held)
+        if not held or unfit or len(self._by_version) != len(held):
+            message = "master keys have 32 octets and distinct versions from 1"
+            raise ValueError(message)
+        self.current = self._by_version[max(self._by_version)]
+
+    def version(self, number: int) -> MasterKey:
+        """The master key of that version. Raises MasterKeyMissing."""
+        master = self._by_version.get(number)
+        if master is None:
+            raise MasterKeyMissing(version=number)
+        return master
+
+    def versions(self) -> tuple[int, ...]:
+        """Every version held, ascending."""
+        return tuple(sorted(self._by_version))
+
+    def __repr__(self) -> str:
+        """Which versions, and nothing of the keys."""
+        return f"MasterKeys(versions={self.versions()})"
+
+
+def wrap(masters: MasterKeys, secret: Secret, place: Place, *, nonce: bytes) -> tuple[bytes, int]:
+    """Wrap `secret` for `place` under the current master; returns the wrapped octets and its version.
+
+    `nonce` is 12 octets fresh from the operating system's generator. Raises ValueError for any other
+    length and for the all-zero nonce, which is kept for check values.
+    """
+    if len(nonce) != NONCE_OCTETS or not any(nonce):
+        message = "a wrapping nonce is 12 random octets"
+        raise ValueError(message)
+    version, key = masters.current
+    return nonce + AESGCM(key.reveal()).encrypt(nonce, secret.reveal(), _aad(place, version)), version
+
+
+def unwrap(masters: MasterKeys, wrapped: bytes, version: int, place: Place) -> Secret:
+    """The key wrapped for `place` under master `version`. Raises MasterKeyMissing or KeyUnwrapFailed."""
+    aead = AESGCM(masters.version(version).key.reveal())
+    nonce, sealed = wrapped[:NONCE_OCTETS], wrapped[NONCE_OCTETS:]
+    try:
+        return Secret(aead.decrypt(nonce, sealed, _aad(place, version)))
+    except (InvalidTag, ValueError):  # ValueError: cut so short that there is no nonce
+        raise KeyUnwrapFailed(owner=place.owner) from None
+
+
+def _aad(place: Place, version: int) -> bytes:
+    return cbor2.dumps([*place, version])

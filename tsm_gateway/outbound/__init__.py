@@ -1,0 +1,1 @@
+"""From an accepted payment to the short messages that carry it to its provider."""
