@@ -1,0 +1,175 @@
+"""The closed list of what the log can say: each event with its level, its fields and its meaning.
+
+Names are `noun.verb_past`. `Log.emit` takes nothing that is not in this table. Every line of a message
+carries `message_id`; the outcomes (accepted, refused, handed_over, failed, delivered) are one wide line
+each. To add an event, add a row; to add a field, add it to `event_fields.FIELDS` first.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+from typing import Self
+
+from tsm_gateway.daemon.event_fields import FIELDS
+
+
+class Level(IntEnum):
+    """How loud an event is; the numbers are those of the standard library."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30  # somebody should look at it during the day
+    ERROR = 40  # somebody should look at it now
+
+
+# What every line about one payment may say; a field that is not known yet is left out.
+_PAYMENT = "message_id device provider bearer kid piv sender parts attempts "
+_LINK = "link host port session reason "
+
+D, I, W, E = Level.DEBUG, Level.INFO, Level.WARNING, Level.ERROR  # noqa: E741 - columns of the table
+
+
+class Event(Enum):
+    """One thing the log can say; `Event("link.bound")` finds it by name."""
+
+    label: str
+    level: Level
+    level_name: str  # as written: "info"
+    meaning: str
+    fields: frozenset[str]
+
+    def __new__(cls, label: str, level: Level, fields: str, meaning: str) -> Self:
+        """A row of the table; `fields` are names from `FIELDS`, separated by blanks."""
+        event = object.__new__(cls)
+        event._value_ = event.label = label
+        event.level, event.level_name, event.meaning = level, level.name.lower(), meaning
+        event.fields = frozenset(fields.split())
+        if not event.fields <= FIELDS.keys():
+            raise ValueError(label)
+        return event
+
+    DAEMON_STARTED = "daemon.started", I, "version pid config", "the process runs, nothing is open yet"
+    DAEMON_READY = "daemon.ready", I, "seconds links devices providers", "payments are taken"
+    DAEMON_RELOADED = "daemon.reloaded", I, "changed count", "SIGHUP: the settings were read again"
+    DAEMON_STOPPING = "daemon.stopping", I, "signal waiting", "nothing new is taken, the rest is finished"
+    DAEMON_STOPPED = "daemon.stopped", I, "seconds exit_code waiting", "the process ends"
+    DAEMON_FAILED = "daemon.failed", E, "error problem where exit_code", "the process ends by a fault"
+    CONFIG_INVALID = (
+        "config.invalid",
+        E,
+        "file line key problem suggestion",
+        "one problem of the configuration",
+    )
+    SELFTEST_FAILED = "selftest.failed", E, "check problem", "a known answer came out wrong: no start"
+    WATCHDOG_MISSED = "watchdog.missed", E, "loop seconds", "a loop made no progress: systemd is not fed"
+    LIBRARY_LOGGED = "library.logged", W, "logger text error where", "a library had something to say"
+
+    STORE_OPENED = "store.opened", I, "path schema epoch seconds", "the database is open and checked"
+    STORE_MIGRATED = "store.migrated", I, "path schema seconds", "its tables were brought to this release"
+    STORE_RECOVERED = (
+        "store.recovered",
+        I,
+        "messages segments seconds",
+        "unfinished work was found and goes on",
+    )
+    STORE_FULL = "store.full", E, "path free_bytes count", "no room: payments are put off, none is lost"
+    STORE_ROOM = "store.room", I, "path free_bytes seconds", "there is room again"
+    STORE_BUSY = (
+        "store.busy",
+        W,
+        "seconds count",
+        "another program kept the write lock: payments were put off",
+    )
+    STORE_BROKEN = (
+        "store.broken",
+        E,
+        "path error problem",
+        "a read or write failed: the process ends to recover",
+    )
+    STORE_CONFLICT = "store.conflict", W, "count", "another program moved a replay window: decided anew"
+    STORE_PURGED = "store.purged", D, "rows seconds", "finished messages past their time were deleted"
+    STORE_EPOCH_MARKED = "store.epoch_marked", I, "path epoch", "the mark that detects a rollback moved on"
+    STORE_ROLLED_BACK = "store.rolled_back", E, "path epoch fix", "an older copy of the database: no start"
+    REGISTRY_CHANGED = (
+        "registry.changed",
+        I,
+        "registry_version queue_version count",
+        "an administrator's change",
+    )
+
+    LINK_CONNECTING = "link.connecting", D, _LINK + "attempts", "a connection is being made"
+    LINK_BOUND = "link.bound", I, _LINK + "bind seconds attempts certificate", "the bind stands"
+    LINK_BIND_REFUSED = "link.bind_refused", E, _LINK + "status retry_in_s", "the message centre refused us"
+    LINK_LOST = "link.lost", W, _LINK + "error seconds waiting retry_in_s", "the connection is gone"
+    LINK_UNBOUND = "link.unbound", I, _LINK + "seconds waiting", "unbound in good order"
+    LINK_THROTTLED = "link.throttled", W, _LINK + "status retry_in_s count", "asked to be slower: a pause"
+    LINK_NACK = "link.nack", W, _LINK + "status sequence count", "the peer did not understand a PDU"
+    LINK_PROTOCOL_ERROR = (
+        "link.protocol_error",
+        W,
+        _LINK + "error command status sequence octets count",
+        "the peer broke the protocol",
+    )
+    LINK_TIMEOUT = "link.timeout", W, _LINK + "command seconds sequence count", "an answer did not come"
+    LINK_PAUSED = "link.paused", W, _LINK + "waiting", "reading stops until the store has caught up"
+    LINK_RESUMED = "link.resumed", I, _LINK + "waiting seconds", "reading goes on"
+
+    MESSAGE_INCOMING = (
+        "message.incoming",
+        D,
+        "bearer sender number total reference port octets waiting",
+        "one part came; nothing is promised yet",
+    )
+    PAYMENT_ACCEPTED = (
+        "payment.accepted",
+        I,
+        _PAYMENT + "wait_ms open_ms commit_ms answer_ms total_ms",
+        "durable, and the radio was told so",
+    )
+    PAYMENT_REFUSED = "payment.refused", W, _PAYMENT + "reason port total_ms", "consumed in silence"
+    PAYMENT_DUPLICATE = "payment.duplicate", I, _PAYMENT + "reason", "known already: not forwarded again"
+    PAYMENT_POSTPONED = (
+        "payment.postponed",
+        W,
+        "bearer count reason",
+        "the radio was asked to try again later",
+    )
+    PAYMENT_HANDED_OVER = (
+        "payment.handed_over",
+        I,
+        _PAYMENT + "provider_number provider_kid link handover_ms age_s",
+        "every part was taken by the provider's side",
+    )
+    PAYMENT_DEFERRED = (
+        "payment.deferred",
+        W,
+        _PAYMENT + "link fate status reason retry_in_s age_s",
+        "not handed over; it is tried again",
+    )
+    PAYMENT_FAILED = (
+        "payment.failed",
+        E,
+        _PAYMENT + "link fate status reason age_s",
+        "given up; `queue retry`",
+    )
+    PAYMENT_DELIVERED = (
+        "payment.delivered",
+        I,
+        _PAYMENT + "link delivery_ms age_s",
+        "every part's receipt says delivered",
+    )
+    PAYMENT_MOVED = "payment.moved", I, "message_id provider state reason", "an administrator moved it"
+    RECEIPT_UNMATCHED = "receipt.unmatched", W, "bearer link state count error", "no part is known by that id"
+    RECEIPT_FAILED = "receipt.failed", W, _PAYMENT + "link state error", "the network gave up on a part"
+    PART_EXPIRED = (
+        "part.expired",
+        W,
+        "bearer sender number total reference age_s",
+        "the other parts never came",
+    )
+    PART_EVICTED = (
+        "part.evicted",
+        W,
+        "bearer sender number total reference",
+        "too many parts: the oldest went",
+    )
