@@ -21,6 +21,7 @@ class Kind(Enum):
 
     TEXT = "text"  # a name or a sentence of ours, or a peer's text: escaped and cut
     COUNT = "count"  # int
+    CODE = "code"  # int, written in hex as the standards do: SMPP command_id and command_status
     TIMING = "timing"  # int or float in the unit of its name, to three decimals
     IDENTIFIER = "identifier"  # bytes, at most 16 octets, written in hex
     NUMBER = "number"  # a telephone number: keyed hash and last two digits
@@ -28,16 +29,18 @@ class Kind(Enum):
 
 _OF_KIND: Mapping[Kind, str] = {
     Kind.TEXT: (
-        "device provider bearer reason fate link host bind command error where version config path file key "
-        "problem suggestion check loop signal changed state logger text stage address fix certificate"
+        "device provider bearer reason fate link host bind error where version config path file key "
+        "problem suggestion check loop signal changed state logger text stage address fix"
     ),
     Kind.COUNT: (
-        "piv parts number total reference port octets attempts status session sequence window pid line "
+        "piv parts number total reference port octets attempts pid line unanswered unknown "
         "exit_code messages segments devices providers links rows schema epoch free_bytes registry_version "
         "queue_version waiting count master_version"
     ),
+    Kind.CODE: "command status",
     Kind.TIMING: (
-        "seconds wait_ms open_ms commit_ms answer_ms total_ms handover_ms delivery_ms retry_in_s age_s"
+        "seconds wait_ms open_ms commit_ms answer_ms total_ms handover_ms delivery_ms "
+        "retry_in_s pause_s age_s"
     ),
     Kind.IDENTIFIER: "message_id kid provider_kid",
     Kind.NUMBER: "sender provider_number",
@@ -68,6 +71,11 @@ def count_of(value: object) -> int:
     return value
 
 
+def code_of(value: object) -> str:
+    """`0x58`. Raises TypeError for anything but a whole number."""
+    return f"{count_of(value):#x}"
+
+
 def timing_of(value: object) -> float:
     """`value` to three decimals. Raises TypeError for anything but a number."""
     if not isinstance(value, float | int):
@@ -85,6 +93,7 @@ def identifier_of(value: object) -> str:
 SHAPES: Mapping[Kind, Callable[[object], object]] = {  # telephone numbers need the log's own key
     Kind.TEXT: text_of,
     Kind.COUNT: count_of,
+    Kind.CODE: code_of,
     Kind.TIMING: timing_of,
     Kind.IDENTIFIER: identifier_of,
 }

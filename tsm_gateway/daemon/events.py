@@ -24,7 +24,7 @@ class Level(IntEnum):
 
 # What every line about one payment may say; a field that is not known yet is left out.
 _PAYMENT = "message_id device provider bearer kid piv sender parts attempts "
-_LINK = "link host port session reason "
+_LINK = "link host port reason "
 
 D, I, W, E = Level.DEBUG, Level.INFO, Level.WARNING, Level.ERROR  # noqa: E741 - columns of the table
 
@@ -97,22 +97,18 @@ class Event(Enum):
         "an administrator's change",
     )
 
-    LINK_CONNECTING = "link.connecting", D, _LINK + "attempts", "a connection is being made"
-    LINK_BOUND = "link.bound", I, _LINK + "bind seconds attempts certificate", "the bind stands"
-    LINK_BIND_REFUSED = "link.bind_refused", E, _LINK + "status retry_in_s", "the message centre refused us"
-    LINK_LOST = "link.lost", W, _LINK + "error seconds waiting retry_in_s", "the connection is gone"
-    LINK_UNBOUND = "link.unbound", I, _LINK + "seconds waiting", "unbound in good order"
-    LINK_THROTTLED = "link.throttled", W, _LINK + "status retry_in_s count", "asked to be slower: a pause"
-    LINK_NACK = "link.nack", W, _LINK + "status sequence count", "the peer did not understand a PDU"
-    LINK_PROTOCOL_ERROR = (
-        "link.protocol_error",
-        W,
-        _LINK + "error command status sequence octets count",
-        "the peer broke the protocol",
-    )
-    LINK_TIMEOUT = "link.timeout", W, _LINK + "command seconds sequence count", "an answer did not come"
+    LINK_CONNECT_FAILED = "link.connect_failed", W, _LINK + "retry_in_s", "no connection, or TLS failed on it"
+    LINK_BOUND = "link.bound", I, _LINK + "bind seconds", "the bind stands"
+    LINK_BIND_REFUSED = "link.bind_refused", W, _LINK + "status retry_in_s", "the message centre refused us"
+    LINK_LOST = "link.lost", W, _LINK + "unanswered unknown seconds retry_in_s", "the connection is gone"
+    LINK_UNBOUND = "link.unbound", I, _LINK + "unanswered unknown seconds", "ended in good order"
+    LINK_THROTTLED = "link.throttled", W, _LINK + "status pause_s count", "asked to be slower: a pause"
     LINK_PAUSED = "link.paused", W, _LINK + "waiting", "reading stops until the store has caught up"
     LINK_RESUMED = "link.resumed", I, _LINK + "waiting seconds", "reading goes on"
+    PDU_REFUSED = "pdu.refused", W, _LINK + "command status count", "the peer broke the protocol: told so"
+    PDU_IGNORED = "pdu.ignored", W, _LINK + "command count", "a response to nothing, or a generic_nack"
+    ANSWER_OVERDUE = "answer.overdue", W, _LINK + "count", "told the radio to try again: we were too slow"
+    SUBMIT_UNANSWERED = "submit.unanswered", W, _LINK + "count", "the peer never said what became of them"
 
     MESSAGE_INCOMING = (
         "message.incoming",

@@ -21,7 +21,7 @@ SILENT = ("smpplib",)  # only its tables are used; whatever it would say is abou
 class Emits(Protocol):
     """The one method of `Log` that is needed here."""
 
-    def emit(self, event: Event, **fields: object) -> None:
+    def emit(self, event: Event, *, alarm: bool = False, **fields: object) -> None:
         """Write one line."""
 
 

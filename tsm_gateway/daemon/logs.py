@@ -72,12 +72,16 @@ class Log:
         shapes: Mapping[Kind, Callable[[object], object]] = {**SHAPES, Kind.NUMBER: numbers.shown}
         self._shape = {name: shapes[kind] for name, kind in FIELDS.items()}
 
-    def emit(self, event: Event, **fields: object) -> None:
-        """Write one line; None leaves a field out. Raises TypeError for what the table does not allow."""
-        if event.level < self.level:
+    def emit(self, event: Event, *, alarm: bool = False, **fields: object) -> None:
+        """Write one line; None leaves a field out, `alarm` makes it an error.
+
+        Raises TypeError for what the table does not allow.
+        """
+        level, level_name = (Level.ERROR, "error") if alarm else (event.level, event.level_name)
+        if level < self.level:
             return
         allowed, shape = event.fields, self._shape
-        line: dict[str, object] = {"at": self._clock.now(), "level": event.level_name, "event": event.label}
+        line: dict[str, object] = {"at": self._clock.now(), "level": level_name, "event": event.label}
         for name, value in fields.items():
             if name not in allowed:
                 message = f"{event.label} has no field {name!r}"
@@ -85,11 +89,11 @@ class Log:
             if value is not None:
                 line[name] = shape[name](value)
         try:
-            self._lines.line(event.level_name, line)
+            self._lines.line(level_name, line)
         except (OSError, ValueError):  # ValueError: the stream was closed
             self.lost += 1
         else:
-            self.written[event.level_name] += 1
+            self.written[level_name] += 1
 
     def enabled(self, event: Event) -> bool:
         """Whether `event` would be written: for callers that would have to compute its fields."""
