@@ -31,6 +31,14 @@ class Exit(IntEnum):
     SELFTEST_FAILED = 12  # a known answer came out wrong: this installation must not run
     STUCK = 13  # a loop made no progress
 
+    @classmethod
+    def of(cls, error: TsmError) -> Exit:
+        """How a daemon ends that `error` ended."""
+        for prefix, code in _EXITS.items():
+            if error.code == prefix or (prefix.endswith("-") and error.code.startswith(prefix)):
+                return code
+        return cls.FAILED
+
 
 NO_RESTART = (Exit.USAGE, Exit.STORE_REFUSED, Exit.SELFTEST_FAILED)
 RESTART_ALWAYS = (Exit.STORE_BROKEN, Exit.STUCK)
@@ -47,11 +55,3 @@ _EXITS: Mapping[str, Exit] = {
     "schema-newer": Exit.STORE_REFUSED,
     "selftest-failed": Exit.SELFTEST_FAILED,
 }
-
-
-def exit_for(error: TsmError) -> Exit:
-    """The exit code of a daemon that `error` ended."""
-    for prefix, code in _EXITS.items():
-        if error.code == prefix or (prefix.endswith("-") and error.code.startswith(prefix)):
-            return code
-    return Exit.FAILED

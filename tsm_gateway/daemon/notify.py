@@ -38,7 +38,7 @@ class Notifier:
         """One line for `systemctl status`."""
         return self._send(f"STATUS={_line(status)}")
 
-    def alive(self) -> bool:
+    def watchdog(self) -> bool:
         """Feed the watchdog."""
         return self._send("WATCHDOG=1")
 
@@ -48,7 +48,7 @@ class Notifier:
             "RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
         )
 
-    def stopping(self, status: str) -> bool:
+    def stopping(self, status: str = "finishing what is under way") -> bool:
         """The drain begins."""
         return self._send("STOPPING=1", f"STATUS={_line(status)}")
 

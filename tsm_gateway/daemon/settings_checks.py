@@ -6,6 +6,7 @@ is of the wrong type: a person wants to hear everything at once.
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.settings_lines import Path
 
 Table = dict[str, object]
+SMPP_PASSWORD = re.compile(rb"[ -~]{1,8}")
 Links = list[tuple["Path", Table]]  # each `[[smpp]]` with its path
 
 # (table, smaller key, larger key): the first may not exceed the second.
 ORDERED: tuple[tuple[str, type[Section], str, str], ...] = (
     ("smpp", SmppSettings, "rebind_min_s", "rebind_max_s"),
+    ("smpp", SmppSettings, "throttle_min_s", "throttle_max_s"),
     ("relay", RelaySettings, "retry_first_s", "retry_cap_s"),
     ("relay", RelaySettings, "parts_per_sender", "parts_in_all"),
     ("relay", RelaySettings, "batch", "intake_limit"),
@@ -150,9 +153,12 @@ def _secrets(document: Mapping[str, object], links: Links) -> Iterator[Finding]:
         if not isinstance(reference, str):
             continue
         try:
-            secret_value(reference)
+            secret = secret_value(reference)
         except SecretUnreadable as error:
             yield Finding(path, error.problem, error.suggestion)
+        else:
+            if path[-1] == "password" and not SMPP_PASSWORD.fullmatch(secret.reveal()):
+                yield Finding(path, "does not hold 1 to 8 printable ASCII characters (SMPP 3.4 §5.2.2)")
 
 
 def _tls_files(links: Links) -> Iterator[Finding]:

@@ -123,6 +123,9 @@ Name = Annotated[
 Port = Annotated[int, Field(ge=1, le=HIGHEST_PORT)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)]  # a year
+Patience = Annotated[float, Field(ge=0.1, le=300, allow_inf_nan=False)]  # seconds a peer gets to answer
+Pause = Annotated[float, Field(ge=0.1, le=3600, allow_inf_nan=False)]  # seconds between two tries
+Octet = Annotated[int, Field(ge=0, le=255)]
 AbsolutePath = Annotated[Path, BeforeValidator(_as_path), AfterValidator(_absolute)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Listener = Annotated[str, AfterValidator(_listener)]  # an endpoint, or "" for none

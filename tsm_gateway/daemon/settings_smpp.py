@@ -12,8 +12,10 @@ from tsm_gateway.daemon.settings_fields import (
     Host,
     IdBase,
     Name,
+    Octet,
+    Patience,
+    Pause,
     Port,
-    Seconds,
     SecretReference,
     Section,
     SourceAddress,
@@ -45,15 +47,25 @@ class SmppSettings(Section):
     bind: Literal["transceiver", "receiver", "transmitter"] = "transceiver"
     window: Annotated[int, Field(ge=1, le=10_000)] = 50  # submits in flight
     rate_per_s: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] = 0.0  # parts; 0 = unlimited
-    enquire_s: Seconds = 30.0  # quiet time before enquire_link
-    answer_s: Seconds = 10.0  # wait for enquire_link_resp, then drop the link
-    response_s: Seconds = 30.0  # wait for submit_sm_resp
-    bind_s: Seconds = 10.0  # connect, TLS handshake and bind, each
-    pdu_read_s: Seconds = 10.0  # from a PDU's first octet to its last
-    rebind_min_s: Seconds = 1.0
-    rebind_max_s: Seconds = 60.0
+    enquire_s: Pause = 30.0  # quiet time before enquire_link
+    answer_s: Patience = 10.0  # wait for enquire_link_resp, then drop the link
+    response_s: Pause = 30.0  # wait for submit_sm_resp
+    bind_s: Patience = 10.0  # connect, TLS handshake and bind, each
+    pdu_read_s: Patience = 10.0  # from a PDU's first octet to its last
+    inactivity_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 0.0  # 0 = never unbind
+    rebind_min_s: Pause = 1.0
+    rebind_max_s: Pause = 5.0  # a carrier that is back is bound again within it
+    denied_s: Annotated[float, Field(ge=0.1, le=86_400, allow_inf_nan=False)] = 60.0  # after a wrong password
+    throttle_min_s: Pause = 1.0  # first pause when asked to be slower
+    throttle_max_s: Pause = 30.0
     address_range: Annotated[str, AfterValidator(octets(40, "§5.2.7"))] = ""
+    address_ton: Octet = 0  # of address_range (SMPP 3.4 §5.2.5)
+    address_npi: Octet = 0  # (§5.2.6)
     source_address: SourceAddress = ""  # "" = the gateway's
+    source_ton: Octet | None = None  # None = by the form of the address
+    source_npi: Octet | None = None
+    destination_ton: Octet | None = None
+    destination_npi: Octet | None = None
     service_type: Annotated[str, AfterValidator(octets(5, "§5.2.11"))] = ""
     receipt_id: IdBase = "auto"  # how a receipt spells the message id
     response_id: IdBase = "auto"  # how submit_sm_resp spells it

@@ -15,9 +15,11 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tsm_gateway.daemon.settings_fields import is_loopback
+from tsm_gateway.daemon.status_http import PLAIN, Reply, Request, encode_reply, read_request
+from tsm_gateway.errors import Side, TsmError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +28,6 @@ MOST_CONNECTIONS = 32
 LONGEST_HEAD = 8192  # octets of request line and headers; a body is not read
 DEADLINE_S = 5.0  # to send a request, and again to take the answer
 
-PLAIN = "text/plain; charset=utf-8"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 JSON = "application/json"
 
@@ -39,37 +40,50 @@ class Pages(NamedTuple):
     status: Callable[[], Mapping[str, object]]
 
 
-class Request(NamedTuple):
-    """What matters of a request."""
+class ListenFailed(TsmError):
+    """The address of [metrics] listen cannot be used."""
 
-    method: str
-    path: str
-    host: str  # the Host header without its port, "" when absent
-    local: bool  # the peer's address is this machine's
-
-
-class Reply(NamedTuple):
-    """What goes back."""
-
-    status: HTTPStatus
-    content_type: str = PLAIN
-    body: bytes = b""
+    code, side, temporary = "listen-failed", Side.OURS, False
 
 
 class StatusServer:
-    """Listens until closed."""
+    """Listens as long as its context lasts: `async with StatusServer(…)`."""
 
-    def __init__(self, pages: Pages, *, deadline_s: float = DEADLINE_S) -> None:
-        """Publish `pages`; nothing listens before `start`."""
-        self._pages, self._deadline_s = pages, deadline_s
+    def __init__(
+        self,
+        address: tuple[str, int] | None,
+        pages: Pages,
+        *,
+        deadline_s: float = DEADLINE_S,
+        most_connections: int = MOST_CONNECTIONS,
+    ) -> None:
+        """Publish `pages` at `address`, (host, port); None publishes nothing, port 0 takes any free one."""
+        self._address, self._pages = address, pages
+        self._deadline_s, self._most = deadline_s, most_connections
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen; returns the address, as port 0 means any free one. Raises OSError when it is taken."""
-        self._server = await asyncio.start_server(self._connected, host, port, limit=LONGEST_HEAD)
-        address: tuple[str, int] = self._server.sockets[0].getsockname()[:2]
-        return address
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """(host, port) it listens on; None when it does not."""
+        if self._server is None:
+            return None
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return host, port
+
+    async def __aenter__(self) -> Self:
+        """Listen. Raises ListenFailed when the address is taken or not ours."""
+        if self._address is not None:
+            host, port = self._address
+            try:
+                self._server = await asyncio.start_server(self._connected, host, port, limit=LONGEST_HEAD)
+            except OSError as error:
+                raise ListenFailed(host=host, port=port, cause=error.strerror or "") from None
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop listening and cut what is open."""
+        await self.close()
 
     async def close(self) -> None:
         """Stop listening and cut what is open."""
@@ -82,7 +96,7 @@ class StatusServer:
             self._server = None
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= MOST_CONNECTIONS:
+        if len(self._open) >= self._most:
             writer.transport.abort()
             return
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer), name="status request")
@@ -94,10 +108,10 @@ class StatusServer:
         try:
             peer = writer.get_extra_info("peername")
             async with asyncio.timeout(self._deadline_s):
-                request = await _read(reader, local=bool(peer) and is_loopback(peer[0]))
+                request = await read_request(reader, local=bool(peer) and is_loopback(peer[0]))
             reply = self._answer(request)
             async with asyncio.timeout(self._deadline_s):
-                writer.write(_encode(reply, head_only=request is not None and request.method == "HEAD"))
+                writer.write(encode_reply(reply, head_only=request is not None and request.method == "HEAD"))
                 await writer.drain()
                 writer.close()
                 await writer.wait_closed()
@@ -143,39 +157,3 @@ PAGES: Mapping[str, Callable[[Pages, Request], Reply]] = {
     "/health": _health,
     "/status": _status,
 }
-
-
-async def _read(reader: asyncio.StreamReader, *, local: bool) -> Request | None:
-    """The request's head (RFC 9112 §2.1); None when it is no HTTP or too long."""
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.LimitOverrunError:
-        return None
-    line, *headers = head.decode("latin-1").split("\r\n")
-    words = line.split(" ")
-    if len(words) != 3 or not words[2].startswith("HTTP/1."):  # noqa: PLR2004 - method, target, version
-        return None
-    host = ""
-    for header in headers:
-        name, _, value = header.partition(":")
-        if name.lower() == "host":
-            host = _without_port(value.strip())
-    return Request(words[0], words[1].partition("?")[0], host, local)
-
-
-def _without_port(authority: str) -> str:
-    """`host` of "host", "host:port", "[IPv6]" or "[IPv6]:port"."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0]
-    return authority.partition(":")[0]
-
-
-def _encode(reply: Reply, *, head_only: bool) -> bytes:
-    """The answer; one that failed says its phrase."""
-    body = reply.body or f"{reply.status.phrase}\n".encode("ascii")
-    head = (
-        f"HTTP/1.1 {reply.status.value} {reply.status.phrase}\r\n"
-        f"Content-Type: {reply.content_type}\r\nContent-Length: {len(body)}\r\n"
-        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode("ascii") + (b"" if head_only else body)
