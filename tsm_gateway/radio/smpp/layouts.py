@@ -78,10 +78,10 @@ class Data(NamedTuple):
     service_type: str = ""  # at most 5
     source_addr_ton: int = 0
     source_addr_npi: int = 0
-    source_addr: str = ""  # at most 20
+    source_addr: str = ""  # at most 64: it may be an address of another network
     dest_addr_ton: int = 0
     dest_addr_npi: int = 0
-    destination_addr: str = ""  # at most 20
+    destination_addr: str = ""  # at most 64: it may be an address of another network
     esm_class: int = 0
     registered_delivery: int = 0
     data_coding: int = 0
@@ -206,10 +206,10 @@ class Alert(NamedTuple):
     sequence: int
     source_addr_ton: int = 0
     source_addr_npi: int = 0
-    source_addr: str = ""  # at most 20
+    source_addr: str = ""  # at most 64
     esme_addr_ton: int = 0
     esme_addr_npi: int = 0
-    esme_addr: str = ""  # at most 20
+    esme_addr: str = ""  # at most 64
     tlvs: Tlvs = ()  # ms_availability_status
 
     def __repr__(self) -> str:

@@ -54,6 +54,13 @@ _FIELD_STATUS: Final[Mapping[str, Status]] = MappingProxyType(
         "system_type": Status.RINVSYSTYP,
     },
 )
+_LONG_ADDRESS: Final = 65
+_LONGER: Final[Mapping[type[pdu.Pdu], frozenset[str]]] = MappingProxyType(
+    {  # addresses which the specification makes longer than smpplib does (§4.7.1, §4.12.1)
+        pdu.DataSm: frozenset({"source_addr", "destination_addr"}),
+        pdu.AlertNotification: frozenset({"source_addr", "esme_addr"}),
+    },
+)
 _TIMES: Final = frozenset({"schedule_delivery_time", "validity_period", "final_date"})
 
 _FROM_SMPPLIB: Final[Mapping[type[pdu.Pdu], Any]] = MappingProxyType(
@@ -121,18 +128,21 @@ def _row(name: str, longest: int) -> Row:
     return Row(name, kind, longest, _FIELD_STATUS.get(name, Status.RINVPARLEN))
 
 
-def _mandatory(source: Any) -> Iterator[Row]:  # noqa: ANN401 - smpplib has no types
-    """The mandatory fields of one of smpplib's command classes."""
+def _mandatory(kind: type[pdu.Pdu], source: Any) -> Iterator[Row]:  # noqa: ANN401 - smpplib has no types
+    """The mandatory fields of `kind` from `source`, one of smpplib's command classes."""
     required = getattr(source, "mandatory_fields", ())
     for name in source.params_order:
         if name == "sm_length" or (name in OPTIONAL_PARAMS and name not in required):
             continue
         param = source.params[name]
-        yield _row(name, getattr(param, "max", None) or param.size)
+        longest = getattr(param, "max", None) or param.size
+        yield _row(name, _LONG_ADDRESS if name in _LONGER.get(kind, ()) else longest)
 
 
-_READ: Final = {kind: tuple(_mandatory(source)) for kind, source in _FROM_SMPPLIB.items()}
-_ROWS: Final = {row.name: row for rows in _READ.values() for row in rows}
+_READ: Final = {kind: tuple(_mandatory(kind, source)) for kind, source in _FROM_SMPPLIB.items()}
+_ROWS: Final = {
+    row.name: row for kind in (pdu.SubmitSm, pdu.BindReceiver, pdu.QuerySm) for row in _READ[kind]
+}
 LAYOUTS: Final[Mapping[type[pdu.Pdu], tuple[Row, ...]]] = MappingProxyType(
     _READ | {kind: tuple(_ROWS[name] for name in names) for kind, names in _OWN.items()},
 )
