@@ -13,7 +13,7 @@ Two messages under one sequence number cannot be told apart by their answers. Bo
 | open | yes | to the relay |
 | full (`limit` unanswered, until half of them are answered) | no | wait in the network |
 | held by the relay, for HOLD_S at most | no | wait in the network |
-| held for longer: the peer's enquire_link must be heard | yes | "temporary" at once |
+| held for longer: the peer's enquire_link must be heard | yes | "queue full" at once |
 | closing | yes | "temporary" at once |
 """
 
@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from typing import NamedTuple
+
+from tsm_gateway.messages import Verdict
 
 HOLD_S = 2.0
 
@@ -87,9 +89,13 @@ class Intake:
         """No message is taken any more."""
         self._closing = True
 
-    def refuses(self, now: float) -> bool:
-        """Whether a message that comes now is to be answered "temporary" at once."""
-        return self._closing or (self._held_at is not None and now - self._held_at >= HOLD_S)
+    def refusal(self, now: float) -> Verdict | None:
+        """What to answer at once to a message that comes now; None when it may be taken."""
+        if self._closing:
+            return Verdict.BUSY
+        if self._held_at is not None and now - self._held_at >= HOLD_S:
+            return Verdict.FULL
+        return None
 
     def reads(self, now: float) -> bool:
         """Whether more octets are wanted."""
@@ -98,7 +104,7 @@ class Intake:
             self._full = True
         elif waiting <= self._limit // 2:
             self._full = False
-        held = self._held_at is not None and not self.refuses(now)
+        held = self._held_at is not None and self.refusal(now) is None
         return not (self._full or held)
 
     def empty(self) -> int:

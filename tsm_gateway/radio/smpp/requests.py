@@ -2,7 +2,7 @@
 
 | request | answer |
 |---|---|
-| deliver_sm, data_sm | the relay's verdict, later; "temporary" at once when nothing may be taken |
+| deliver_sm, data_sm | the relay's verdict, later; at once when nothing may be taken |
 | enquire_link | at once, in every state |
 | unbind | at once, then the connection ends |
 | alert_notification | none (SMPP 3.4 §4.12); it is no message |
@@ -70,9 +70,10 @@ def message(session: Session, pdu: DeliverSm | DataSm) -> None:
         return
     ticket = Ticket(session.options.name, session.number, sequence, command_id)
     arrival = to_arrival(pdu, ticket, session.options.receipt_id_base)
-    if session.intake.refuses(session.now):
+    refusal = session.intake.refusal(session.now)
+    if refusal:
         session.notes.counters.messages_refused += 1
-        respond(session, command_id, sequence, BUSY)
+        respond(session, command_id, sequence, VERDICT_STATUS[refusal])
     elif session.intake.take(sequence, command_id, session.now):
         session.notes.counters.messages += 1
         session.timers.active_at = session.now
