@@ -98,7 +98,7 @@ class Traffic:
     def open(self, packet: Packet) -> bytes:
         """The plaintext of `packet`. Raises PacketNotAuthentic, for another key as for a changed octet."""
         try:
-            this_nonce = nonce(self._iv, self.kid, piv_octets(packet.piv))
+            this_nonce = nonce(self._iv, packet.kid, piv_octets(packet.piv))
             return self._cipher.decrypt(this_nonce, packet.ciphertext, self._aad)
         except InvalidTag:
             raise PacketNotAuthentic from None
