@@ -53,14 +53,13 @@ def to_arrival(message: DeliverSm | DataSm, ticket: Ticket, base: IdBase = IdBas
 
     Raises BodyMalformed with the status to answer when the message is said twice; nothing else.
     """
-    tlvs = message.tlvs
+    esm_class, coding, tlvs = message.esm_class, message.data_coding, message.tlvs
     user_data = _user_data(message)
-    if is_receipt(message.esm_class, tlvs):
-        receipt = read_receipt(ticket, message.esm_class, tlvs, user_data, base)
-        return receipt or Unusable(ticket, message.source_addr, MALFORMED)
-    coding = message.data_coding
-    if message.esm_class & TYPE_MASK != MESSAGE or not (coding == _OCTET_UNSPECIFIED or is_eight_bit(coding)):
-        return Unusable(ticket, message.source_addr, NOT_FOR_US)
+    if is_receipt(esm_class, tlvs):
+        receipt = read_receipt(ticket, esm_class, tlvs, _text(user_data, esm_class), base)
+        return receipt or _unusable(message, ticket, MALFORMED)
+    if esm_class & TYPE_MASK != MESSAGE or not (coding == _OCTET_UNSPECIFIED or is_eight_bit(coding)):
+        return _unusable(message, ticket, NOT_FOR_US)
     try:
         return Segment(
             ticket,
@@ -68,10 +67,29 @@ def to_arrival(message: DeliverSm | DataSm, ticket: Ticket, base: IdBase = IdBas
             normalise(message.destination_addr, message.dest_addr_ton),
             getattr(message, "protocol_id", 0),  # data_sm has none
             coding,
-            *_carriage(user_data, tlvs, has_header=bool(message.esm_class & _UDHI)),
+            *_carriage(user_data, tlvs, has_header=bool(esm_class & _UDHI)),
         )
     except (AddressError, HeaderMalformed):
-        return Unusable(ticket, message.source_addr, MALFORMED)
+        return _unusable(message, ticket, MALFORMED)
+
+
+def _unusable(message: DeliverSm | DataSm, ticket: Ticket, reason: str) -> Unusable:
+    """Nothing of ours, with its source if that is an address at all: anything else may not reach a log."""
+    try:
+        source = normalise(message.source_addr, message.source_addr_ton)
+    except AddressError:
+        source = ""
+    return Unusable(ticket, source, reason)
+
+
+def _text(user_data: bytes, esm_class: int) -> bytes:
+    """A receipt's text without the header it may have; peers set the indicator with no header there, too."""
+    if not esm_class & _UDHI:
+        return user_data
+    try:
+        return read_header(user_data).body
+    except HeaderMalformed:
+        return user_data
 
 
 def _user_data(message: DeliverSm | DataSm) -> bytes:
