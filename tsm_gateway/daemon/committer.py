@@ -27,7 +27,7 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tsm_gateway.relay.interfaces import Spool
+    from tsm_gateway.relay.interfaces import Batch, Spool, Staged
 
 
 PATIENCE_S = 3.0  # below the 5 s after which a carrier takes a short message for refused
@@ -146,3 +146,8 @@ def _tell(works: list[Work], error: BaseException) -> None:
     for work in works:
         if not work.done.done():
             work.done.set_exception(error)
+
+
+def stage(rows: Batch, spool: Spool) -> Staged:
+    """Work that writes `rows`, for `partial`."""
+    return spool.stage(rows)

@@ -7,8 +7,10 @@ down after the fact, in groups; until it is, a crash makes the message go out ag
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from tsm_gateway.daemon.committer import stage
 from tsm_gateway.messages import Fate
 from tsm_gateway.outbound.parts import parts_of
 from tsm_gateway.relay.interfaces import Batch, Outgoing, StoreBusy, StoreFull, SubmittedPart, Transition
@@ -24,11 +26,19 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.reports import Reports
     from tsm_gateway.messages import Submitted
     from tsm_gateway.registry.provider import Provider
-    from tsm_gateway.relay.interfaces import Bearer, ReceiptOutcome
+    from tsm_gateway.relay.interfaces import Bearer, ReceiptOutcome, Spool
     from tsm_gateway.relay.outcomes import Accepted
 
 CLAIM = 200  # messages claimed from the store at a time
 STORE_PAUSE_S = 1.0  # between tries to write down outcomes while the store is full
+
+
+class Moved(NamedTuple):
+    """A message's move, for the log."""
+
+    item: UnderWay
+    transition: Transition
+    status: int  # the bearer's own code
 
 
 class SendOptions(NamedTuple):
@@ -42,7 +52,7 @@ class SendOptions(NamedTuple):
 class Dispatcher:
     """Owns the lanes and every message under way."""
 
-    def __init__(  # noqa: PLR0913 - the one place where these meet
+    def __init__(
         self,
         committer: Committer,
         reports: Reports,
@@ -59,8 +69,9 @@ class Dispatcher:
         self._live: set[str] = set()  # links that can send now
         self._promised: dict[str, int] = {}
         self._providers: dict[str, Provider] = {}
-        self._rows, self._told = Batch(), []  # what is to be written, and said once it is
-        self._wake, self._claim = asyncio.Event(), asyncio.Event()
+        self._rows = Batch()  # what is to be written…
+        self._told: list[Moved] = []  # …and said once it is
+        self._wake, self._claim, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._claiming = True
 
     def attach(self, bearer: Bearer) -> None:
@@ -169,30 +180,39 @@ class Dispatcher:
         for item in self._lanes.strand(()):
             self._move(item, Fate.NOT_SENT)
 
-    @property
-    def written(self) -> bool:
-        """Whether every outcome so far is durable."""
-        return not self._rows and not self._told
+    async def settled(self) -> None:
+        """Wait until nothing is under way and every outcome is durable."""
+        while self._lanes.under_way or self._rows or self._told:
+            self._idle.clear()
+            await self._idle.wait()
 
     async def record(self) -> None:
         """Write outcomes down in groups until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            rows, self._rows = self._rows, Batch()
-            told = list(self._told)
-            try:
-                await self._committer.commit(lambda spool, rows=rows: spool.stage(rows))
-            except (StoreFull, StoreBusy):
-                rows.submitted.extend(self._rows.submitted)
-                rows.transitions.extend(self._rows.transitions)
-                self._rows = rows
+            if not await self._write():
                 await asyncio.sleep(STORE_PAUSE_S)
                 self._wake.set()
-                continue
-            del self._told[: len(told)]
-            for item, transition, status in told:
-                self._reports.moved(item, transition, status, self._clocks.monotonic())
+            self._idle.set()
+
+    async def _write(self) -> bool:
+        """Make the outcomes so far durable and say them; False when there was no room for them."""
+        rows, self._rows = self._rows, Batch()
+        told = len(self._told)
+
+        try:
+            staged = await self._committer.commit(partial(stage, rows))
+        except (StoreFull, StoreBusy):
+            rows.submitted.extend(self._rows.submitted)
+            rows.transitions.extend(self._rows.transitions)
+            self._rows = rows
+            return False
+        for moved in self._told[:told]:
+            self._reports.moved(moved, self._clocks.monotonic())
+        del self._told[:told]
+        self.receipts(staged.receipts)  # those that came before their parts were written down
+        return True
 
     async def claim(self) -> None:
         """Fetch queued and due messages from the store until cancelled."""
@@ -214,7 +234,7 @@ class Dispatcher:
     async def _claim_for(self, providers: list[str]) -> None:
         now = int(self._clocks.wall())
         try:
-            claimed = await self._committer.commit(lambda spool: spool.claim_due(now, CLAIM, providers))
+            claimed = await self._committer.commit(partial(_claim_due, now, providers))
         except (StoreFull, StoreBusy):
             return
         for outgoing in claimed:
@@ -262,5 +282,9 @@ class Dispatcher:
     def _record(self, transition: Transition, item: UnderWay | None = None, status: int = 0) -> None:
         self._rows.transitions.append(transition)
         if item is not None:
-            self._told.append((item, transition, status))
+            self._told.append(Moved(item, transition, status))
         self._wake.set()
+
+
+def _claim_due(now: int, providers: list[str], spool: Spool) -> list[Outgoing]:
+    return spool.claim_due(now, CLAIM, providers)

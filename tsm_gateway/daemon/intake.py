@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from tsm_gateway.daemon.committer import stage
 from tsm_gateway.messages import Verdict
 from tsm_gateway.relay.interfaces import StoreBusy, StoreConflict, StoreFull
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.reports import Reports
     from tsm_gateway.daemon.verifier import Verifier
     from tsm_gateway.messages import Arrival, Ticket
+    from tsm_gateway.radio.sms.join import Held
     from tsm_gateway.relay.accept import Acceptor, Decided
     from tsm_gateway.relay.directory import Directory
     from tsm_gateway.relay.intake import OpenedBatch, PartIntake
@@ -55,12 +58,12 @@ class Intake:
     """Owns everything that came in and was not answered yet."""
 
     def __init__(self, crew: Crew, clocks: Clocks, *, batch: int, limit: int) -> None:
-        """Decide at most `batch` arrivals at once; tell links to stop reading above `limit` unanswered ones."""
+        """Decide at most `batch` arrivals at once; be `crowded` from `limit` unanswered ones on."""
         self._crew, self._clocks = crew, clocks
         self._batch, self._limit = batch, limit
         self._pending: deque[tuple[float, Arrival]] = deque()
         self._bearers: dict[str, Bearer] = {}
-        self._wake = asyncio.Event()
+        self._wake, self._idle = asyncio.Event(), asyncio.Event()
         self._put_off_until = 0.0
         self._deciding = 0
         self.low_space = False  # set from outside when the disk runs low
@@ -82,9 +85,24 @@ class Intake:
         self._crew.parts.reload(self._crew.spool.unfinished())
 
     @property
+    def waiting_parts(self) -> int:
+        """How many parts wait for others."""
+        return len(self._crew.parts.joiner)
+
+    def expire(self, now: int) -> list[Held]:
+        """Give up the parts that waited too long; `now` in Unix seconds."""
+        return self._crew.parts.joiner.expire(now)
+
+    @property
     def unanswered(self) -> int:
         """How many arrivals have no answer yet."""
         return len(self._pending) + self._deciding
+
+    async def settled(self) -> None:
+        """Wait until everything that came was answered."""
+        while self.unanswered:
+            self._idle.clear()
+            await self._idle.wait()
 
     @property
     def crowded(self) -> bool:
@@ -106,11 +124,12 @@ class Intake:
                     self._deciding = 0
                 self._crew.reports.answered(self._clocks.monotonic(), [came for came, _ in taken])
                 self.batches += 1
+            self._idle.set()
 
     async def _decide(self, arrivals: list[Arrival]) -> None:
         if self.low_space or self._clocks.monotonic() < self._put_off_until:
             self._answer([(arrival.ticket, Verdict.FULL) for arrival in arrivals])
-            self._crew.reports.put_off(len(arrivals), "store-full")
+            self._crew.reports.postponed(len(arrivals), "store-full")
             return
         opened = self._crew.parts.take_in(arrivals, int(self._clocks.wall()))
         valid = await self._crew.verifier.check([each.payment for each in opened.opened])
@@ -137,8 +156,9 @@ class Intake:
             if not rows:
                 return decided, None
             try:
-                return decided, await self._crew.committer.commit(lambda spool, rows=rows: spool.stage(rows))
+                return decided, await self._crew.committer.commit(partial(stage, rows))
             except StoreConflict:
+                self._crew.reports.conflict()
                 self._crew.directory.reread_windows()
                 self._crew.directory.forget()
                 payments = [each.payment for each in opened.opened]
@@ -155,7 +175,7 @@ class Intake:
         self.reload()
         verdict = Verdict.FULL if full else Verdict.BUSY
         self._answer([(arrival.ticket, verdict) for arrival in arrivals])
-        self._crew.reports.put_off(len(arrivals), trouble.code)
+        self._crew.reports.postponed(len(arrivals), trouble.code)
 
     def _answer(self, answers: list[tuple[Ticket, Verdict]]) -> None:
         """Tell each link about its own, in the order they came."""

@@ -6,7 +6,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tsm_gateway.envelope.certificate import CertificateInvalid, verify_signature
+from tsm_gateway.envelope.certificate import verify_signature
+from tsm_gateway.envelope.errors import CertificateInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,9 @@ class Verifier:
         loop = asyncio.get_running_loop()
         step = -(-len(payments) // self._threads)
         slices = [payments[at : at + step] for at in range(0, len(payments), step)]
-        checked = await asyncio.gather(*(loop.run_in_executor(self._pool, _all_hold, each) for each in slices))
+        checked = await asyncio.gather(
+            *(loop.run_in_executor(self._pool, _all_hold, each) for each in slices)
+        )
         return [good for each in checked for good in each]
 
     def close(self) -> None:

@@ -64,7 +64,7 @@ class Acceptor:
         valid: Sequence[bool],
         taken: Container[tuple[str, bytes]] = frozenset(),
     ) -> Decided:
-        """Decide a batch: `valid[i]` is the signature check of `opened[i]`, `taken` known (device, cti) pairs.
+        """Decide a batch: `valid[i]` says whether `opened[i]` is signed, `taken` are known (device, cti).
 
         May be called again for the same batch after a StoreConflict, with the windows read anew.
         """
@@ -128,7 +128,7 @@ class Acceptor:
             provider_piv=piv,
             bearer=opened.bearer,
             received_at=now,
-            packet=seal_for_provider(payment.octets, now, message_id, provider.down, provider.kid, piv),
+            packet=seal_for_provider(payment.octets, now, message_id, provider.down, piv),
             reference=piv & 0xFF,
             receipt=provider.provider.receipt,
             state=MessageState.ACTIVE if self._direct(provider.provider) else MessageState.QUEUED,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DEVICE_KEYS, PROVIDER_KEYS = "device_keys", "provider_keys"  # `Place.table` of the wrapped keys
 TRAFFIC = "traffic"  # `Place.purpose`
+ADDRESSES = 10_000  # cached at a time: they come from devices, so what they can fill is bounded
 
 
 class KnownDevice(NamedTuple):
@@ -105,7 +106,7 @@ class Directory:
     def provider(self, address: str) -> KnownProvider | None:
         """The provider at a normalised address, its current key ready to seal."""
         if address not in self._providers:
-            if len(self._providers) >= 10_000:  # addresses come from devices: bound what they can fill
+            if len(self._providers) >= ADDRESSES:
                 self._providers.clear()
             self._providers[address] = self._look_up(address)
         return self._providers[address]

@@ -7,6 +7,7 @@
 | is held already, or belonged to a decided message | with the batch | no |
 | completes only combinations that do not open | with the batch | journalled, first to be evicted |
 | finds no room | "full", try again | no |
+| needs a key whose record of ours is damaged | "busy", try again | no: an operator has to mend the record |
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class PartIntake:
             elif arrival.port != self._port:
                 batch.refused.append(_unusable(arrival.ticket, arrival.source, Reason.NOT_FOR_US))
             elif arrival.total == 1:
-                self._open_whole(batch, arrival)
+                verdict = self._open_whole(batch, arrival)
             else:
                 verdict = self._join(batch, arrival)
             batch.answers.append((arrival.ticket, verdict))
@@ -92,10 +93,11 @@ class PartIntake:
         self.joiner.load(stored)
         self._row = max([self._row, *(each.row + 1 for each in stored)])
 
-    def _open_whole(self, batch: OpenedBatch, segment: Segment) -> None:
+    def _open_whole(self, batch: OpenedBatch, segment: Segment) -> Verdict:
         """A message that came in one part."""
         found = open_payment(segment.body, self._directory, now=batch.now, skew_s=self._skew_s)
         self._note(batch, found, segment, parts=1, first_seen_at=batch.now)
+        return _verdict(found)
 
     def _join(self, batch: OpenedBatch, segment: Segment) -> Verdict:
         row, self._row = self._row, self._row + 1
@@ -111,12 +113,12 @@ class PartIntake:
             return Verdict.TAKEN
         batch.journal[row] = StoredSegment(row, segment, batch.now)
         if offered.kind is OfferKind.READY:
-            self._try_combinations(batch, segment, offered.combinations)
+            return self._try_combinations(batch, row, segment, offered.combinations)
         return Verdict.TAKEN
 
     def _try_combinations(
-        self, batch: OpenedBatch, segment: Segment, combinations: Iterable[tuple[Held, ...]]
-    ) -> None:
+        self, batch: OpenedBatch, row: int, segment: Segment, combinations: Iterable[tuple[Held, ...]]
+    ) -> Verdict:
         """Open the first combination that is authentic; a spoofed part cannot spoil a genuine message."""
         worst: tuple[int, Refusal] | None = None
         tried: set[Held] = set()
@@ -129,7 +131,12 @@ class PartIntake:
                     self._drop(batch, part)
                 first = min(part.received_at for part in parts)
                 self._note(batch, found, segment, parts=len(parts), first_seen_at=first)
-                return
+                return Verdict.TAKEN
+            if _verdict(found) is not Verdict.TAKEN:
+                self._note(batch, found, segment, parts=len(parts), first_seen_at=batch.now)
+                self.joiner.withdraw(next(part for part in parts if part.row == row))
+                del batch.journal[row]
+                return _verdict(found)
             tried.update(parts)
             telling = TELLING.index(found.reason)
             if worst is None or telling > worst[0]:
@@ -137,6 +144,7 @@ class PartIntake:
         self.joiner.suspect(tried)
         if worst is not None:
             self._note(batch, worst[1], segment, parts=segment.total, first_seen_at=batch.now)
+        return Verdict.TAKEN
 
     @staticmethod
     def _drop(batch: OpenedBatch, part: Held) -> None:
@@ -152,10 +160,14 @@ class PartIntake:
         if isinstance(found, Payment):
             batch.opened.append(Opened(found, bearer, source, parts, first_seen_at))
             return
-        refused = Refused(
-            found.reason, bearer, source, found.kid, found.piv, found.device_id, found.provider
-        )
+        refused = Refused(found.reason, bearer, source, found.kid, found.piv, found.device_id, found.provider)
         (batch.struck if found.authentic else batch.refused).append(refused)
+
+
+def _verdict(found: Payment | Refusal) -> Verdict:
+    """Only a damaged record of our own makes us ask the radio to keep a message that was read."""
+    ours = isinstance(found, Refusal) and found.reason is Reason.KEY_UNREADABLE
+    return Verdict.BUSY if ours else Verdict.TAKEN
 
 
 def _unusable(ticket: Ticket, source: str, reason: Reason) -> Refused:

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tsm_gateway.envelope.certificate import CertificateMalformed, read_certificate
-from tsm_gateway.envelope.cose import Malformed
-from tsm_gateway.envelope.tsm1 import NotAuthentic, open_packet, parse_packet, read_device_payload
-from tsm_gateway.registry.address import AddressInvalid, normalise_address
+from tsm_gateway.envelope.certificate import read_certificate
+from tsm_gateway.envelope.errors import CertificateMalformed, Malformed, NotAuthentic
+from tsm_gateway.envelope.tsm1 import open_packet, parse_packet, read_device_payload
+from tsm_gateway.keys.errors import KeyUnwrapFailed, MasterKeyMissing
+from tsm_gateway.registry.address import normalise_address
 from tsm_gateway.registry.device import DeviceState, KeyState
+from tsm_gateway.registry.errors import AddressInvalid
 from tsm_gateway.registry.provider import Verify
 from tsm_gateway.relay.policy import policy_reason
 from tsm_gateway.relay.reasons import Reason
 
 if TYPE_CHECKING:
     from tsm_gateway.envelope.certificate import PaymentCertificate
+    from tsm_gateway.envelope.tsm1 import Packet
     from tsm_gateway.relay.directory import Directory, KnownDevice, KnownProvider
+    from tsm_gateway.secret import Secret
 
 ACCEPTED_KEYS = frozenset({KeyState.CURRENT, KeyState.OVERLAP})
 
@@ -29,7 +33,7 @@ class Payment:
 
     __slots__ = ("certificate", "device", "kid", "octets", "piv", "provider")
 
-    def __init__(  # noqa: PLR0913 - one value of six parts, made in one place
+    def __init__(
         self,
         device: KnownDevice,
         provider: KnownProvider,
@@ -63,64 +67,76 @@ class Refusal(NamedTuple):
     authentic: bool = False
 
 
+class _NoPaymentError(Exception):
+    """An authentic packet that is no payment; never leaves this module."""
+
+    def __init__(self, reason: Reason, provider: str = "") -> None:
+        super().__init__()
+        self.reason, self.provider = reason, provider
+
+
 def open_payment(packet: bytes, directory: Directory, *, now: int, skew_s: int) -> Payment | Refusal:
     """Read one joined packet; `now` in Unix seconds, `skew_s` how far a phone's clock may be off."""
     try:
         sealed = parse_packet(packet)
     except Malformed:
         return Refusal(Reason.MALFORMED)
-    device = directory.device(sealed.kid)
-    if device is None:
-        return Refusal(Reason.UNKNOWN_KEY, sealed.kid, sealed.piv)
+    refused, device = Refusal(Reason.UNKNOWN_KEY, sealed.kid, sealed.piv), None
     try:
+        device = directory.device(sealed.kid)
+        if device is None:
+            return refused
         plaintext = open_packet(sealed, device.up)
+        return _payment(sealed, plaintext, device, directory, now=now, skew_s=skew_s)
+    except (KeyUnwrapFailed, MasterKeyMissing):
+        return refused._replace(reason=Reason.KEY_UNREADABLE)
     except NotAuthentic:
-        return Refusal(Reason.NOT_AUTHENTIC, sealed.kid, sealed.piv)
-    refused = Refusal(
-        Reason.MALFORMED, sealed.kid, sealed.piv, device_id=device.device.device_id, authentic=True
-    )
-    reason = _standing(device)
-    if reason is not None:
-        return refused._replace(reason=reason)
+        return refused._replace(reason=Reason.NOT_AUTHENTIC)
+    except _NoPaymentError as no:
+        owner = device.device.device_id if device is not None else ""
+        return Refusal(no.reason, sealed.kid, sealed.piv, owner, no.provider, authentic=True)
+
+
+def _payment(
+    sealed: Packet, plaintext: Secret, device: KnownDevice, directory: Directory, *, now: int, skew_s: int
+) -> Payment:
+    """Check all that an authentic packet says. Raises _NoPaymentError, KeyUnwrapFailed, MasterKeyMissing."""
+    _check_standing(device)
     try:
         payload = read_device_payload(plaintext)
         certificate = read_certificate(payload.certificate)
         address = normalise_address(payload.address)
     except (Malformed, CertificateMalformed):
-        return refused
+        raise _NoPaymentError(Reason.MALFORMED) from None
     except AddressInvalid:
-        return refused._replace(reason=Reason.PROVIDER_UNKNOWN)
-    reason = _claims(certificate, device, payload.address, now=now, skew_s=skew_s)
-    if reason is not None:
-        return refused._replace(reason=reason)
+        raise _NoPaymentError(Reason.PROVIDER_UNKNOWN) from None
+    _check_claims(certificate, device, payload.address, now=now, skew_s=skew_s)
     provider = directory.provider(address)
     if provider is None:
-        return refused._replace(reason=Reason.PROVIDER_UNKNOWN)
+        raise _NoPaymentError(Reason.PROVIDER_UNKNOWN)
     reason = policy_reason(provider.provider, certificate)
     if reason is not None:
-        return refused._replace(reason=reason, provider=provider.provider.name)
+        raise _NoPaymentError(reason, provider.provider.name)
     return Payment(device, provider, sealed.kid, sealed.piv, certificate, payload.certificate)
 
 
-def _standing(device: KnownDevice) -> Reason | None:
+def _check_standing(device: KnownDevice) -> None:
     """Whether key and device may pay at all."""
     if device.key.state not in ACCEPTED_KEYS:
-        return Reason.KEY_RETIRED
+        raise _NoPaymentError(Reason.KEY_RETIRED)
     if device.device.state is not DeviceState.ACTIVE:
-        return Reason.DEVICE_NOT_ACTIVE
-    return None
+        raise _NoPaymentError(Reason.DEVICE_NOT_ACTIVE)
 
 
-def _claims(
+def _check_claims(
     certificate: PaymentCertificate, device: KnownDevice, address: str, *, now: int, skew_s: int
-) -> Reason | None:
+) -> None:
     """Hold the claims against the key's owner, the address beside them, and the clock."""
     if certificate.issuer != device.device.device_id:
-        return Reason.OWNER_MISMATCH
+        raise _NoPaymentError(Reason.OWNER_MISMATCH)
     if certificate.audience != address:
-        return Reason.ADDRESS_MISMATCH
+        raise _NoPaymentError(Reason.ADDRESS_MISMATCH)
     if certificate.expires + skew_s < now:
-        return Reason.EXPIRED
+        raise _NoPaymentError(Reason.EXPIRED)
     if certificate.issued > now + skew_s or certificate.issued > certificate.expires:
-        return Reason.CERTIFICATE_INVALID
-    return None
+        raise _NoPaymentError(Reason.CERTIFICATE_INVALID)

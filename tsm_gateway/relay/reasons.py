@@ -15,6 +15,7 @@ class Reason(Enum):
     MALFORMED = "malformed"  # header, packet or certificate is not of the format
     NOT_FOR_US = "not_for_us"  # plain text, or another application port
     UNKNOWN_KEY = "unknown_key"  # no such kid
+    KEY_UNREADABLE = "key_unreadable"  # our own record of the key is damaged: put off, not consumed
     KEY_RETIRED = "key_retired"  # the kid is known but no longer accepted
     NOT_AUTHENTIC = "not_authentic"  # the tag does not hold under that device's key
     REPLAY = "replay"  # PIV left of the window, or cti seen before

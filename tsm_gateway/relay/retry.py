@@ -5,7 +5,7 @@
 | accepted | hand over |
 | busy | the same part again on the same link after its pause; after `BUSY_LIMIT` times defer |
 | temporary | defer, back-off |
-| unknown (sent, never answered) | defer, back-off from 1 s: the repetition is byte-identical, so it harms nobody |
+| unknown (sent, never answered) | defer, back-off from 1 s: a byte-identical repetition is harmless |
 | permanent | give up: an operator can redrive it |
 | not sent | back to the queue: it costs no attempt |
 

@@ -1,0 +1,89 @@
+"""`tsm-gateway`: one module per noun, loaded only when its verb is called.
+
+stdout is data, stderr is for people. Exit codes are `tsm_gateway.cli.errors.ExitCode`. Secrets are taken
+from files and credentials only, never from arguments or the environment.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tsm_gateway import __version__
+from tsm_gateway.cli.errors import exit_code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_CONFIG = Path("/etc/tsm-gateway/gateway.toml")
+COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.cli, in the order of --help
+    "run": "run:run",
+    "demo": "demo:demo",
+    "status": "status:status",
+    "tail": "tail:tail",
+    "explain": "explain:explain",
+    "doctor": "doctor:doctor",
+    "config": "config:config",
+    "device": "device:device",
+    "provider": "provider:provider",
+    "queue": "queue:queue",
+    "key": "key:key",
+    "store": "store:store",
+    "virtual": "virtual:virtual",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are looked up: `--help` of one costs one import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All verbs, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a verb's module and take its command; None when there is no such verb."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command = getattr(importlib.import_module(f"tsm_gateway.cli.{module}"), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 - our own table
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tsm-gateway")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help="Configuration file (TOML).",
+)
+@click.pass_context
+def cli(ctx: click.Context, config_path: Path) -> None:
+    """Trusted Service Manager SMS gateway."""
+    ctx.obj = config_path
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one line on stderr and an exit code."""
+    try:
+        status = cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except Exception as error:
+        code = exit_code_of(error)
+        if code is None:
+            raise
+        click.echo(f"tsm-gateway: {error}", err=True)
+        sys.exit(code)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,148 @@
+"""What has to be done by the clock: one task, one table.
+
+| every | what |
+|---|---|
+| 0.5 s | look whether an operator changed registry or queue |
+| 1 s | move the epoch mark on, look at free space, feed the watchdog, let links read again |
+| 10 s | give up parts that waited too long, count states for the metrics |
+| 60 s | delete what is done and past its time |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from tsm_gateway.daemon.progress import Loop, Progress
+from tsm_gateway.relay.interfaces import Batch, StoreBusy, StoreFull
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tsm_gateway.daemon.intake import Clocks
+    from tsm_gateway.daemon.notify import Notifier
+    from tsm_gateway.daemon.relay_parts import RelayParts
+    from tsm_gateway.relay.interfaces import Spool
+
+PURGE_ROWS = 500  # per slice, so that a purge never holds up a payment
+EARLY_RECEIPT_S = 24 * 3600  # a receipt whose part never turns up
+DAY_S = 86_400
+MIB = 1 << 20
+TICK_S = 0.25
+STUCK_S = 20.0  # a loop that has work and does nothing for so long is stuck
+
+
+class Chore(NamedTuple):
+    """One thing done by the clock."""
+
+    every_s: float
+    run: Callable[[], Awaitable[None]]
+
+
+class Housekeeping:
+    """Owns the clockwork; raises what a chore raises, and then the daemon ends."""
+
+    def __init__(self, parts: RelayParts, clocks: Clocks, notifier: Notifier) -> None:
+        """`parts` is the whole relay; `notifier` tells the service manager."""
+        self._parts, self._clocks, self._notifier = parts, clocks, notifier
+        self._progress = Progress(_loops(parts), STUCK_S)
+        self._versions = parts.store.registry.versions()
+        self._chores = (
+            Chore(0.5, self._administration),
+            Chore(1.0, self._mark),
+            Chore(1.0, self._space),
+            Chore(1.0, self._watchdog),
+            Chore(10.0, self._expire),
+            Chore(10.0, self._count),
+            Chore(60.0, self._purge),
+        )
+
+    async def run(self) -> None:
+        """Do the chores until cancelled."""
+        due = dict.fromkeys(self._chores, 0.0)
+        while True:
+            now = self._clocks.monotonic()
+            for chore, at in due.items():
+                if now >= at:
+                    await chore.run()
+                    due[chore] = now + chore.every_s
+            self._parts.links.throttle_reading()
+            await asyncio.sleep(TICK_S)
+
+    async def _administration(self) -> None:
+        """Forget cached keys and providers when another process changed them (design §6: within a second)."""
+        versions = self._parts.store.registry.versions()
+        if versions != self._versions:
+            self._versions = versions
+            self._parts.directory.forget()
+            self._parts.dispatcher.refresh()
+            self._parts.reports.administration(*versions)
+
+    async def _mark(self) -> None:
+        """Tell the mark outside the database how far the store is."""
+        try:
+            await asyncio.to_thread(self._parts.store.mark)
+        except StoreFull:
+            self._parts.watched.low_space = True  # the next look at the disk decides anew
+
+    async def _space(self) -> None:
+        """Put payments off before the disk is quite full: what is accepted must still be handed over."""
+        store = self._parts.settings.store
+        status = os.statvfs(store.path.parent)
+        free = status.f_bavail * status.f_frsize
+        low, watched = free < store.min_free_mb * MIB, self._parts.watched
+        if low != watched.low_space:
+            self._parts.reports.space(str(store.path), free, low=low)
+        watched.free_bytes, watched.low_space, self._parts.intake.low_space = free, low, low
+
+    async def _watchdog(self) -> None:
+        """Feed the service manager's watchdog, but only while every loop gets on."""
+        stuck = self._progress.stuck(self._clocks.monotonic())
+        if stuck:
+            self._parts.reports.stuck(stuck, STUCK_S)
+        else:
+            self._notifier.watchdog()
+
+    async def _expire(self) -> None:
+        """Give up parts whose others never came; their journal rows go in one transaction."""
+        expired = self._parts.intake.expire(int(self._clocks.wall()))
+        if not expired:
+            return
+        rows = Batch(forget=[part.row for part in expired if part.durable])
+        self._parts.reports.expired(expired)
+        if rows:
+            await self._try(lambda spool: spool.stage(rows))
+
+    async def _count(self) -> None:
+        """States for metrics and the service manager's status line."""
+        counts = self._parts.store.queue.counts()
+        self._parts.watched.messages = {state.value: count for state, count in counts.items()}
+        self._notifier.status(self._parts.status_line())
+
+    async def _purge(self) -> None:
+        """Delete done messages, spent ctis and lost receipts, in slices."""
+        now = int(self._clocks.wall())
+        keep_s = self._parts.settings.store.keep_done_days * DAY_S
+        while await self._try(partial(_purge, now, keep_s)) == PURGE_ROWS:
+            await asyncio.sleep(0)
+
+    async def _try(self, stage: Callable[[Spool], object]) -> object:
+        """Commit a chore's work; a full or busy store only puts it off."""
+        try:
+            return await self._parts.committer.commit(stage)
+        except (StoreFull, StoreBusy):
+            return None
+
+
+def _loops(parts: RelayParts) -> list[Loop]:
+    committer, intake = parts.committer, parts.intake
+    return [
+        Loop("committer", lambda: not committer.idle, lambda: committer.groups),
+        Loop("intake", lambda: bool(intake.unanswered), lambda: intake.batches),
+    ]
+
+
+def _purge(now: int, keep_s: int, spool: Spool) -> int:
+    return spool.purge(now, keep_s, EARLY_RECEIPT_S, PURGE_ROWS)

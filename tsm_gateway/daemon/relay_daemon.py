@@ -1,0 +1,207 @@
+"""`tsm-gateway run`: the relay daemon from start to end.
+
+| step | what is true after it |
+|---|---|
+| prepare | the ciphers know their answers, keys are read, the store is ours, recovered, not rolled back |
+| serve | links are bound; READY was said |
+| SIGHUP | the settings were read again: links that changed are replaced, keys and registry read anew |
+| SIGTERM, SIGINT | no new payment is taken; what came is decided and answered; what is under way ends |
+| store broken | no further answer is sent; the process ends with its own exit code |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from tsm_gateway import __version__
+from tsm_gateway.daemon.events import Event, Level
+from tsm_gateway.daemon.exits import Exit
+from tsm_gateway.daemon.housekeeping import Housekeeping
+from tsm_gateway.daemon.intake import Clocks
+from tsm_gateway.daemon.links import link_options
+from tsm_gateway.daemon.metrics import Metrics
+from tsm_gateway.daemon.notify import Notifier
+from tsm_gateway.daemon.relay_parts import assemble
+from tsm_gateway.daemon.settings import SecretUnreadable, SettingsErrors, load_settings
+from tsm_gateway.daemon.sources import Sources
+from tsm_gateway.daemon.status_server import Pages, StatusServer
+from tsm_gateway.daemon.status_snapshot import figures, snapshot
+from tsm_gateway.envelope import selftest
+from tsm_gateway.errors import TsmError
+from tsm_gateway.keys.master_store import read_master
+from tsm_gateway.relay.interfaces import StoreBroken
+from tsm_gateway.store.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tsm_gateway.daemon.logs import Log
+    from tsm_gateway.daemon.relay_parts import RelayParts
+    from tsm_gateway.daemon.settings import Settings
+
+DRAIN_S = 20.0  # for what is under way when we are told to end; the unit waits longer
+RESTART_ONLY = ("gateway", "store", "relay", "metrics")  # sections a reload cannot change
+
+
+class Ended(Exception):
+    """The daemon was told to end."""
+
+
+class RelayDaemon:
+    """One relay process."""
+
+    def __init__(self, path: Path, settings: Settings, log: Log) -> None:
+        """`path` is where `settings` came from and is read again on SIGHUP."""
+        self._path, self._settings, self._log = path, settings, log
+        self._notifier = Notifier.from_environment()
+        self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+        self._began = time.monotonic()
+
+    async def run(self) -> Exit:
+        """Serve until told to end. Returns the exit code; every reason was logged."""
+        self._log.emit(Event.DAEMON_STARTED, version=__version__, pid=os.getpid(), config=str(self._path))
+        try:
+            parts = await self._prepare()
+        except TsmError as error:
+            return self._failed(error, Exit.of(error))
+        ended = Exit.DONE
+        try:
+            await self._serve(parts)
+        except* Ended:
+            pass
+        except* StoreBroken as broken:
+            problem = str(broken.exceptions[0])
+            self._log.emit(Event.STORE_BROKEN, path=str(self._settings.store.path), problem=problem)
+            ended = Exit.STORE_BROKEN
+        finally:
+            parts.verifier.close()
+            parts.store.close()
+        self._log.emit(
+            Event.DAEMON_STOPPED,
+            seconds=time.monotonic() - self._began,
+            exit_code=int(ended),
+            waiting=parts.dispatcher.waiting + parts.dispatcher.under_way,
+        )
+        return ended
+
+    def _failed(self, error: TsmError, code: Exit) -> Exit:
+        self._log.emit(Event.DAEMON_FAILED, error=error.code, problem=str(error), exit_code=int(code))
+        return code
+
+    async def _prepare(self) -> RelayParts:
+        """Open everything that must be sound before the radio is touched. Raises TsmError."""
+        began = time.monotonic()
+        selftest.run()
+        masters = read_master(self._settings.keys.master)
+        store = SqliteStore.open(self._settings.store.path, mark=self._settings.epoch_mark, exclusive=True)
+        self._log.emit(
+            Event.STORE_OPENED, path=str(self._settings.store.path), seconds=time.monotonic() - began
+        )
+        try:
+            recovered = store.recover(int(time.time()))
+            parts = assemble(self._settings, store, masters, self._log, Metrics())
+            parts.intake.reload()
+            parts.dispatcher.refresh()
+        except BaseException:
+            store.close()
+            raise
+        self._log.emit(
+            Event.STORE_RECOVERED,
+            messages=recovered,
+            segments=parts.intake.waiting_parts,
+            seconds=time.monotonic() - began,
+        )
+        return parts
+
+    async def _serve(self, parts: RelayParts) -> None:
+        """Run every task until one of them raises: Ended, StoreBroken, or a defect."""
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(each, self._signals.put_nowait, each)
+        clocks = Clocks(time.time, time.monotonic)
+        housekeeping = Housekeeping(parts, clocks, self._notifier)
+        async with StatusServer(*self._published(parts)), asyncio.TaskGroup() as group:
+            group.create_task(parts.committer.run(), name="committer")
+            group.create_task(parts.intake.run(), name="intake")
+            group.create_task(parts.dispatcher.record(), name="record")
+            group.create_task(parts.dispatcher.claim(), name="claim")
+            group.create_task(housekeeping.run(), name="housekeeping")
+            parts.links.start(
+                [link_options(self._settings.gateway, each) for each in self._settings.smpp], group
+            )
+            parts.watched.ready = True
+            self._notifier.ready(parts.status_line())
+            self._log.emit(
+                Event.DAEMON_READY, seconds=time.monotonic() - self._began, links=len(self._settings.smpp)
+            )
+            await self._obey(parts, group)
+
+    def _published(self, parts: RelayParts) -> tuple[tuple[str, int] | None, Pages]:
+        """Where metrics, health and status are published, and what they say."""
+        metrics, listen = parts.reports.metrics, self._settings.metrics
+        metrics.watch(
+            Sources(lambda: figures(parts), lambda: [link.snapshot() for link in parts.links.links.values()])
+        )
+        pages = Pages(
+            metrics.text,
+            lambda: parts.watched.ready,
+            lambda: snapshot(parts, time.monotonic() - self._began),
+        )
+        return listen.address, pages
+
+    async def _obey(self, parts: RelayParts, group: asyncio.TaskGroup) -> None:
+        """Wait for signals and do what they say. Raises Ended."""
+        while True:
+            told = await self._signals.get()
+            if told is signal.SIGHUP:
+                self._notifier.reloading()
+                await self._reload(parts, group)
+                self._notifier.ready(parts.status_line())
+                continue
+            parts.watched.ready = False
+            self._notifier.stopping()
+            self._log.emit(
+                Event.DAEMON_STOPPING,
+                signal=told.name,
+                waiting=parts.dispatcher.waiting + parts.dispatcher.under_way,
+            )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    await _drain(parts)
+            await parts.links.close(1.0)
+            raise Ended
+
+    async def _reload(self, parts: RelayParts, group: asyncio.TaskGroup) -> None:
+        """Read the settings again; whatever is wrong with them is logged and changes nothing."""
+        try:
+            fresh = load_settings(self._path)
+            options = [link_options(fresh.gateway, each) for each in fresh.smpp]
+            masters = read_master(fresh.keys.master)
+        except SettingsErrors as errors:
+            for problem in errors.problems:
+                self._log.emit(Event.CONFIG_INVALID, **problem._asdict())
+            return
+        except (SecretUnreadable, TsmError) as error:
+            self._log.emit(Event.CONFIG_INVALID, file=str(self._path), problem=str(error))
+            return
+        self._log.level = Level[fresh.log.level.upper()]
+        parts.directory.use_masters(masters)
+        parts.dispatcher.refresh()
+        touched = await parts.links.replace(options, group, drain_s=DRAIN_S)
+        kept = [name for name in RESTART_ONLY if getattr(fresh, name) != getattr(self._settings, name)]
+        changed = [f"link {name}" for name in touched] + [f"{name} (at the next start)" for name in kept]
+        self._log.emit(Event.DAEMON_RELOADED, changed=", ".join(changed) or "nothing", count=len(changed))
+
+
+async def _drain(parts: RelayParts) -> None:
+    """Let what came be answered and what is under way end; nothing new is started."""
+    for link in parts.links.links.values():
+        link.pause_intake()
+    await parts.intake.settled()
+    parts.dispatcher.stop_claiming()
+    await parts.dispatcher.settled()
