@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tsm_gateway.radio.sms.held import MessageKey
 
-# A body of fewer octets does not tell one message from another: with its reference used again, the short
-# last part of a new payment would be taken for the old one's, and the payment never be whole.
-TELLING_OCTETS = 8
+# A shorter body does not tell one message from another. With its reference used again, the few octets at
+# the end of a new payment, or the fixed ones at its front, would be taken for an earlier payment's, and
+# the new one never be whole. So many octets reach from a packet's front into what is never the same twice.
+TELLING_OCTETS = 24
 SAME_KEY = 4  # messages remembered of one key, for peers that write the same reference on all
 
 

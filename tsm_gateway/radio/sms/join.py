@@ -102,6 +102,10 @@ class Joiner:
             self._shelf.take(held)
         self._consumed.remember(parts[0].key, tuple([held.segment.body for held in parts]))
 
+    def withdraw(self, held: Held) -> None:
+        """A part is not taken after all: the radio keeps it and sends it again."""
+        self._shelf.take(held)
+
     def suspect(self, parts: Iterable[Held]) -> None:
         """A combination is no message: its parts stay, as they may belong to another, but give way first."""
         for held in sorted(parts, key=_row):
