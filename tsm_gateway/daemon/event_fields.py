@@ -30,12 +30,12 @@ class Kind(Enum):
 _OF_KIND: Mapping[Kind, str] = {
     Kind.TEXT: (
         "device provider bearer reason fate link host bind error where version config path file key "
-        "problem suggestion check loop signal changed state logger text stage address fix"
+        "problem suggestion check loop signal changed state logger text fix"
     ),
     Kind.COUNT: (
         "piv parts number total reference port octets attempts pid line unanswered unknown "
         "exit_code messages segments devices providers links rows schema epoch free_bytes registry_version "
-        "queue_version waiting count master_version"
+        "queue_version waiting count"
     ),
     Kind.CODE: "command status",
     Kind.TIMING: (

@@ -1,0 +1,138 @@
+"""The systemd files, judged by systemd's own tools."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tsm_gateway.daemon.exits import NO_RESTART, RESTART_ALWAYS
+from tsm_gateway.daemon.relay_daemon import DRAIN_S
+from tsm_gateway.daemon.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+UNITS = ROOT / "systemd"
+UNIT = UNITS / "tsm-gateway.service"
+EXPOSURE = 12  # tenths: 1.2 of 10
+
+pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
+
+
+def settings_of(unit: Path) -> dict[str, list[str]]:
+    """Every assignment of a unit file, by its name."""
+    found: dict[str, list[str]] = {}
+    for line in unit.read_text().splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["systemd-analyze", "--no-pager", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def runnable(tmp_path: Path) -> Path:
+    """The unit with programs and documents that exist on every machine."""
+    copy = tmp_path / UNIT.name
+    text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(), flags=re.MULTILINE)
+    copy.write_text(re.sub(r"^Documentation=.*", "", text, flags=re.MULTILINE))
+    return copy
+
+
+def test_the_unit_exposes_no_more_than_it_may() -> None:
+    judged = analyze("security", "--offline=yes", f"--threshold={EXPOSURE}", UNIT)
+    assert judged.returncode == 0, judged.stdout
+    exposure = re.search(r"exposure level for \S+: ([0-9.]+)", judged.stdout)
+    assert exposure is not None
+    said = re.search(r"\*\*Exposure\*\*.*: ([0-9.]+) of 10", (UNITS / "README.md").read_text())
+    assert said is not None
+    assert float(exposure[1]) <= float(said[1])
+
+
+def test_the_threshold_can_fail(tmp_path: Path) -> None:
+    weak = tmp_path / UNIT.name
+    weak.write_text(UNIT.read_text().replace("NoNewPrivileges=yes", "").replace("PrivateUsers=yes", ""))
+    assert analyze("security", "--offline=yes", f"--threshold={EXPOSURE}", weak).returncode != 0
+
+
+def test_systemd_finds_nothing_to_say_about_the_unit(runnable: Path) -> None:
+    judged = analyze("verify", runnable)
+    assert (judged.returncode, judged.stderr) == (0, "")
+
+
+def test_systemd_would_have_said_something(runnable: Path) -> None:
+    runnable.write_text(runnable.read_text().replace("ProtectSystem=", "ProtectSytem="))
+    assert "ProtectSytem" in analyze("verify", runnable).stderr
+
+
+def test_the_drop_in_is_understood(runnable: Path) -> None:
+    directory = runnable.with_name(f"{runnable.name}.d")
+    shutil.copytree(UNITS / directory.name, directory)
+    judged = analyze("verify", runnable)
+    assert (judged.returncode, judged.stderr) == (0, "")
+
+
+def test_exit_codes_mean_the_same_to_systemd() -> None:
+    unit = settings_of(UNIT)
+    assert unit["RestartPreventExitStatus"] == [" ".join(str(int(code)) for code in NO_RESTART)]
+    assert unit["RestartForceExitStatus"] == [" ".join(str(int(code)) for code in RESTART_ALWAYS)]
+    assert unit["Restart"] == ["on-failure"]
+
+
+def test_the_drain_ends_before_systemd_loses_patience() -> None:
+    assert int(settings_of(UNIT)["TimeoutStopSec"][0]) >= 2 * DRAIN_S
+
+
+def test_keys_stay_out_of_core_files_and_swap() -> None:
+    unit = settings_of(UNIT)
+    assert unit["LimitCORE"] == ["0"]
+    assert unit["MemorySwapMax"] == ["0"]
+    assert "MemoryMax" in unit
+    assert "Environment" not in unit
+
+
+def test_the_unit_hands_over_what_the_sample_configuration_asks_for() -> None:
+    settings = load_settings(ROOT / "config" / "gateway.toml", to_run=False)
+    unit = settings_of(UNIT)
+    handed = {each.partition(":")[0] for each in unit["LoadCredential"]}
+    wanted = [settings.keys.master, *(link.password for link in settings.smpp)]
+    assert {each.removeprefix("credential:") for each in wanted} == handed
+    directories = {f"/var/lib/{each}" for each in unit["StateDirectory"][0].split()}
+    assert {str(settings.store.path.parent), str(settings.epoch_mark.parent)} == directories
+    assert settings.metrics.address is not None
+    assert unit["SocketBindAllow"] == [f"ipv4:tcp:{settings.metrics.address[1]}"]
+
+
+def test_user_and_directories_are_made_as_the_unit_wants_them(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    tools = [
+        ("systemd-sysusers", UNITS / "sysusers.d" / "tsm-gateway.conf", ()),
+        ("systemd-tmpfiles", UNITS / "tmpfiles.d" / "tsm-gateway.conf", ("--create",)),
+    ]
+    for tool, file, options in tools:
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not here")
+        made = subprocess.run(
+            [tool, f"--root={tmp_path}", *options, file],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert made.returncode == 0, made.stderr
+    passwd = (tmp_path / "etc" / "passwd").read_text()
+    assert passwd.startswith(f"{settings_of(UNIT)['User'][0]}:")
+    for directory in settings_of(UNIT)["StateDirectory"][0].split():
+        assert (tmp_path / "var" / "lib" / directory).stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "etc" / "tsm-gateway").stat().st_mode & 0o777 == 0o750
