@@ -28,11 +28,14 @@ class ReplayVerdict(Enum):
 
 
 def initial_window(next_piv: int) -> Window:
-    """The window of a key whose first packet is to carry `next_piv` (0..MAX_PIV): nothing lower will do.
+    """The window of a key whose next packet is to carry `next_piv`: nothing lower will do.
 
-    For `next_piv` 0 the highest is -1. Raises ValueError when `next_piv` is out of range.
+    For `next_piv` 0 the highest is -1; for MAX_PIV + 1 nothing at all is fresh. Raises ValueError
+    beyond these.
     """
-    _in_range(next_piv)
+    if not 0 <= next_piv <= MAX_PIV + 1:
+        message = "the next PIV is 0 to 2**40"
+        raise ValueError(message)
     return next_piv - 1, FULL
 
 

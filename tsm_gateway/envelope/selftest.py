@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicNumbers
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -59,7 +59,11 @@ _CMAC_TAG: Final = _hex("070a16b46b4d4144f79bdd9dd04a287c")
 def run() -> None:
     """Ask every primitive for its known answers; a few milliseconds. Raises SelfTestFailed."""
     for primitive, holds in _TESTS.items():
-        if not holds():
+        try:
+            held = holds()
+        except UnsupportedAlgorithm:
+            held = False
+        if not held:
             raise SelfTestFailed(primitive=primitive)
 
 

@@ -98,7 +98,7 @@ def _read_guarded(path: Path) -> tuple[bytes, os.stat_result]:
     """A key file's octets and status, once its kind, owner and mode are found fit."""
     with _translated(path):
         descriptor = os.open(path, _READ)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise MasterFileIndirect(path=str(path))
@@ -106,7 +106,9 @@ def _read_guarded(path: Path) -> tuple[bytes, os.stat_result]:
                 raise MasterFileForeign(path=str(path))
             if stat.S_IMODE(status.st_mode) & ~_MODE:
                 raise MasterFileExposed(path=str(path))
-            return file.read(MAX_FILE + 1), status
+            return os.read(descriptor, MAX_FILE + 1), status
+        finally:
+            os.close(descriptor)
 
 
 def _read_credential(name: str) -> bytes:
@@ -121,10 +123,10 @@ def _read_credential(name: str) -> bytes:
 def _parse(octets: bytes, name: str) -> MasterKeys:
     """Read the text form; `name` is what an error calls it. Raises MasterFileGarbled with the line."""
     lines = octets.split(b"\n")
-    if len(octets) > MAX_FILE or lines[0] != HEADER.encode() or len(lines) < 3:  # noqa: PLR2004
+    if len(octets) > MAX_FILE or lines[0] != HEADER.encode():
         raise MasterFileGarbled(path=name, line=1)
-    if lines.pop():
-        raise MasterFileGarbled(path=name, line=len(lines) + 1)  # the last line was cut
+    if lines.pop() or len(lines) == 1:  # the last line was cut, or there is none behind the header
+        raise MasterFileGarbled(path=name, line=len(lines) + 1)
     held: list[MasterKey] = []
     for number, line in enumerate(lines[1:], start=2):
         master = _parse_line(line)

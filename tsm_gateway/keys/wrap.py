@@ -9,7 +9,6 @@ Random nonces of 96 bits allow 2**32 wrappings under one master key; a gateway m
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import cbor2
@@ -29,13 +28,6 @@ _CHECK_AAD: Final = cbor2.dumps(["tsm-1", "check value"])
 _CHECK_OCTETS: Final = 4
 
 
-class Purpose(Enum):
-    """What a stored key is for."""
-
-    DEVICE = "device"  # a device's random key, ikm of its traffic keys
-    PROVIDER = "provider"  # a provider's, likewise
-
-
 class Place(NamedTuple):
     """Where a wrapped key is stored and for what."""
 
@@ -43,12 +35,7 @@ class Place(NamedTuple):
     row: bytes  # the row's primary key
     owner: str  # device id or provider name
     kid: bytes  # 4 octets
-    purpose: str  # a `Purpose`'s value
-
-
-def place_of(kid: bytes, owner: str, purpose: Purpose) -> Place:
-    """The place of a device's or provider's key: table `keys`, whose rows are named by the kid."""
-    return Place("keys", kid, owner, kid, purpose.value)
+    purpose: str  # what the key is for; a key of one purpose is never used for another
 
 
 class MasterKey(NamedTuple):
