@@ -16,7 +16,7 @@ OWNER = Finger("owner")
 
 
 def chance(seed: int) -> random.Random:
-    return random.Random(seed)  # noqa: S311 - how a finger lies
+    return random.Random(seed)
 
 
 def paired(sensor_key: Secret, element_key: Secret) -> tuple[Sensor, TunnelEnd, bytes]:

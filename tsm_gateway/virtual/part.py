@@ -6,6 +6,7 @@ with an 8-bit (0x00) or a 16-bit (0x08) reference.
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from tsm_gateway.virtual.errors import FormatMalformed, PartyFileInvalid
@@ -61,6 +62,17 @@ def part_from_json(fields: object) -> Part:
         )
     except (KeyError, ValueError, TypeError):
         raise PartyFileInvalid(what="a part needs udh and data in hexadecimal") from None
+
+
+def parts_from_line(line: str) -> list[Part]:
+    """The parts on one line: a JSON object, an array of them, or nothing. Raises PartyFileInvalid."""
+    if not line.strip():
+        return []
+    try:
+        found: object = json.loads(line)
+    except ValueError:
+        raise PartyFileInvalid(what="a line is a JSON object or array") from None
+    return [part_from_json(fields) for fields in (found if isinstance(found, list) else [found])]
 
 
 def cut(packet: bytes, port: int, reference: int, *, wide: bool = False) -> list[tuple[bytes, bytes]]:

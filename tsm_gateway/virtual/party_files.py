@@ -43,14 +43,14 @@ def write_party(path: Path, record: HandsetRecord | ProviderRecord) -> None:
     _replace(path, json.dumps(record.as_json(), indent=2) + "\n")
 
 
-def take_piv(path: Path) -> HandsetRecord:
-    """The handset at `path` with a counter value nobody else gets, now or after a crash.
+def take_piv(path: Path, count: int = 1) -> HandsetRecord:
+    """The handset at `path`, its `next_piv` the first of `count` that nobody else gets, even after a crash.
 
-    Waits while another process takes one. Raises PartyFileInvalid, OSError.
+    Waits while another process takes some. Raises PartyFileInvalid, OSError.
     """
     with _locked(path):
         record = read_handset(path)
-        write_party(path, replace(record, next_piv=record.next_piv + 1))
+        write_party(path, replace(record, next_piv=record.next_piv + count))
     return record
 
 

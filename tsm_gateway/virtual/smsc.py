@@ -151,8 +151,11 @@ class VirtualSmsc:
         """How many binds stand, of all accounts or of one."""
         return sum(session.bound and account in {None, session.account} for session in self._sessions)
 
-    async def until(self, condition: Callable[[], bool], within_s: float) -> None:
-        """Return once `condition` holds, looked at after whatever the SMSC does. Raises TimeoutError."""
+    async def until(self, condition: Callable[[], bool], within_s: float | None) -> None:
+        """Return once `condition` holds, looked at after whatever the SMSC does.
+
+        Raises TimeoutError after `within_s`; None: never.
+        """
         if condition():
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
