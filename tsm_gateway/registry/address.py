@@ -2,7 +2,7 @@
 
 | kind | normalised | read as well |
 |---|---|---|
-| international number (ITU-T E.164) | `+4930123456`: "+", 7 to 15 digits, the first not 0 | blanks, `-`, `.`, `/`, `()` |
+| international number (ITU-T E.164) | `+4930123456`: "+", 7 to 15 digits, no 0 first | blanks and `-./()` |
 | short code | `12345`: 3 to 8 digits | |
 | name | `sp:name`, 1 to 32 of `a-z 0-9 . - _` | capitals |
 

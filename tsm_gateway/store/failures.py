@@ -13,13 +13,14 @@ no later success of a store that failed once is trusted: the process ends and re
 
 from __future__ import annotations
 
-import sqlite3
+import errno
 from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy, StoreConflict, StoreFull
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping
 
 
@@ -54,20 +55,63 @@ class SchemaNewer(TsmError):
 
 
 PRIMARY_MASK: Final = 0xFF  # an extended result code keeps its primary code in the lowest octet
+# SQLite's result codes by number: this module does no IO and so does not import the driver.
+BUSY, LOCKED, FULL, CONSTRAINT, IOERR_SHMSIZE = 5, 6, 13, 19, 10 | 19 << 8
 BECOMES: Final[Mapping[int, type[TsmError]]] = {
-    sqlite3.SQLITE_FULL: StoreFull,
+    FULL: StoreFull,
     # The file of shared memory could not grow. It is rebuilt at every start, nothing durable is in it.
-    sqlite3.SQLITE_IOERR_SHMSIZE: StoreFull,
-    sqlite3.SQLITE_BUSY: StoreBusy,
-    sqlite3.SQLITE_LOCKED: StoreBusy,
-    sqlite3.SQLITE_CONSTRAINT: StoreConflict,
+    IOERR_SHMSIZE: StoreFull,
+    BUSY: StoreBusy,
+    LOCKED: StoreBusy,
+    CONSTRAINT: StoreConflict,
 }
+# A file that is no database, a damaged one, or one without our tables.
+UNREADABLE: Final = frozenset({1, 11, 26})  # SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def translate(error: sqlite3.Error) -> TsmError:
     """Our error for one of SQLite's; StoreBroken for whatever the table does not name."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # raised by the Python module itself: we misused it
+    if code is None:  # raised by the driver itself: we misused it
         return StoreBroken(cause=type(error).__name__)
     kind = BECOMES.get(code) or BECOMES.get(code & PRIMARY_MASK, StoreBroken)
     return kind(cause=error.sqlite_errorname)
+
+
+def is_unreadable(error: sqlite3.Error) -> bool:
+    """Whether the first look at a file says that it is no sound store of ours."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & PRIMARY_MASK in UNREADABLE
+
+
+def translate_os(error: OSError) -> TsmError:
+    """Our error for a file beside the database that could not be written."""
+    cause = errno.errorcode.get(error.errno or 0, "unknown")
+    return StoreFull(cause=cause) if error.errno in NO_SPACE else StoreBroken(cause=cause)
+
+
+class Health:
+    """Whether the store may still be trusted; shared by all connections of a process."""
+
+    __slots__ = ("_cause",)
+
+    def __init__(self) -> None:
+        """Sound until the first failure."""
+        self._cause: str | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether a failure was seen: from then on nothing is read, written or marked."""
+        return self._cause is not None
+
+    def ask(self) -> None:
+        """Raise StoreBroken when a failure was seen before."""
+        if self._cause is not None:
+            raise StoreBroken(cause=self._cause)
+
+    def noted(self, error: TsmError) -> TsmError:
+        """`error` itself, remembered for ever when it is a StoreBroken."""
+        if isinstance(error, StoreBroken) and self._cause is None:
+            self._cause = str(error.facts.get("cause", "unknown"))
+        return error

@@ -1,31 +1,58 @@
-"""The spool on SQLite: one writing connection, group commit, fail-stop."""
+"""The store on SQLite: one writing connection, group commit, fail-stop.
+
+`SqliteStore` is the `relay.interfaces.Spool`; its `registry` is the `relay.interfaces.Registry`, its
+`queue` what an operator sees. The life of a batch:
+
+| call | thread | after it |
+|---|---|---|
+| `stage` | event loop | written into the open transaction, seen by nobody else |
+| `flush` | a worker | committed and fsynced: the radio may be answered |
+| any of them raises | | the whole transaction is rolled back, nothing was promised |
+| one raises StoreBroken | | every later call does: the process ends, its next start recovers |
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+import os
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Self
+
+from tsm_gateway.errors import TsmError
+from tsm_gateway.messages import Segment, Ticket
+from tsm_gateway.registry.errors import AlreadyKnown
+from tsm_gateway.relay.interfaces import Staged, StoredSegment
+from tsm_gateway.store import accept_store, claim_store, purge_store, receipt_store, resync_store
+from tsm_gateway.store.check_store import find_faults
+from tsm_gateway.store.connection_store import connect
+from tsm_gateway.store.epoch_store import MarkKeeper
+from tsm_gateway.store.key_store import retire_lapsed
+from tsm_gateway.store.migrate_store import STORE_ID_OCTETS, copy_database
+from tsm_gateway.store.move_store import move_messages
+from tsm_gateway.store.open_store import READ_S, Opened, locked, open_database
+from tsm_gateway.store.purge_store import PurgeLimits
+from tsm_gateway.store.queue_store import QueueStore
+from tsm_gateway.store.registry_statements import STAMP_COPY
+from tsm_gateway.store.registry_store import RegistryStore
+from tsm_gateway.store.resync_store import Resynced
+from tsm_gateway.store.statements import FIND_CTI, READ_META, READ_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from tsm_gateway.relay.interfaces import Batch, Outgoing, Staged, StoredSegment
-    from tsm_gateway.store.queue_store import QueueStore
-    from tsm_gateway.store.registry_store import RegistryStore
-
-
-class Resynced(NamedTuple):
-    """What `resync` did."""
-
-    epoch: int  # the new one
-    devices: int  # device keys whose window moved, or that are STALE now
-    providers: int  # provider keys whose next PIV moved
+    from tsm_gateway.relay.interfaces import Batch, Outgoing
 
 
 class SqliteStore:
-    """The durable store: a `relay.interfaces.Spool`; `registry` is a `relay.interfaces.Registry`."""
+    """The durable store."""
 
-    registry: RegistryStore
-    queue: QueueStore
+    def __init__(self, path: Path, mark: Path, opened: Opened) -> None:
+        """Use `open` instead."""
+        self._path, self._mark_path, self._opened = path, mark, opened
+        self._health, self._writer, self._hot = opened.health, opened.writer, opened.hot
+        self._keeper = None if opened.rolled_back else MarkKeeper(mark, opened.meta.store_id)
+        self.registry = RegistryStore(opened.writer, opened.hot, opened.people, opened.health)
+        self.queue = QueueStore(opened.writer, opened.people)
 
     @classmethod
     def open(cls, path: Path, *, mark: Path, exclusive: bool, accept_rollback: bool = False) -> Self:
@@ -37,62 +64,140 @@ class SqliteStore:
         Raises StoreLocked (facts pid), StoreUnsafe, StoreUnreadable, SchemaNewer, StoreRolledBack,
         StoreFull, StoreBusy or StoreBroken.
         """
-        raise NotImplementedError
+        opened = open_database(path, mark, exclusive=exclusive, accept_rollback=accept_rollback)
+        store = cls(path, mark, opened)
+        try:
+            store.mark()  # a mark that cannot be written is found at the start, not at the first rollback
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def close(self) -> None:
         """Roll back what was not flushed, write the mark and close; never raises for a broken store."""
-        raise NotImplementedError
+        if not self._health.broken:
+            with suppress(TsmError):  # the mark only stays a second behind
+                self.mark()
+        self._hot.close()
+        self._opened.people.close()
+        self._writer.close()  # last, so that it removes the log
+        if self._opened.lock is not None:
+            self._opened.lock.release()
+
+    @property
+    def generation(self) -> int:
+        """How many writing transactions this process has seen committed."""
+        return self._writer.generation
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether the store was opened in spite of its mark and is not resynced yet."""
+        return self._keeper is None
+
+    # --- relay.interfaces.Spool ---
 
     def stage(self, batch: Batch) -> Staged:
         """See `relay.interfaces.Spool`."""
-        raise NotImplementedError
+        with self._writer.transaction() as cursor:
+            accept_store.write_acceptances(cursor, batch.acceptances)
+            accept_store.move_windows(cursor, batch.windows)
+            accept_store.move_counters(cursor, batch.pivs)
+            accept_store.write_journal(cursor, batch.journal)
+            accept_store.forget_segments(cursor, batch.forget)
+            receipt_store.write_parts(cursor, batch.submitted)
+            moved = move_messages(cursor, batch.transitions)
+            early = receipt_store.take_early(cursor, batch.submitted)
+            outcomes = receipt_store.settle_receipts(cursor, [*early, *batch.receipts], moved.awaiting)
+            self._writer.uncommitted.update((row.device_id, row.cti) for row in batch.acceptances)
+        return Staged(outcomes, moved.ignored)
 
     def flush(self) -> None:
         """See `relay.interfaces.Spool`."""
-        raise NotImplementedError
+        self._writer.commit()
 
     def claim_due(self, now: int, limit: int, providers: Sequence[str]) -> list[Outgoing]:
         """See `relay.interfaces.Spool`."""
-        raise NotImplementedError
+        with self._writer.transaction() as cursor:
+            return claim_store.claim_due(cursor, now, limit, providers)
 
     def unfinished(self) -> list[StoredSegment]:
         """See `relay.interfaces.Spool`."""
-        raise NotImplementedError
+        return [_segment(*row) for row in self._hot.rows(READ_SEGMENTS)]
 
     def taken_ctis(self, pairs: Iterable[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
         """See `relay.interfaces.Spool`; may be called while `flush` runs."""
-        raise NotImplementedError
+        staged, row = self._writer.uncommitted, self._hot.row
+        return {pair for pair in pairs if pair in staged or row(FIND_CTI, pair) is not None}
 
     def recover(self, now: int) -> int:
         """See `relay.interfaces.Spool`."""
-        raise NotImplementedError
+        with self._writer.transaction() as cursor:
+            return claim_store.recover(cursor, now)
 
     def purge(self, now: int, keep_done_s: int, keep_early_s: int, limit: int) -> int:
-        """See `relay.interfaces.Spool`."""
-        raise NotImplementedError
+        """See `relay.interfaces.Spool`; also retires replaced keys whose overlap is over."""
+        limits = PurgeLimits(now - keep_done_s, now - keep_early_s)
+        with self._writer.transaction() as cursor:
+            if retire_lapsed(cursor, now):
+                self._writer.registry_moved()
+            return purge_store.purge(cursor, now, limits, limit)
+
+    # --- upkeep ---
 
     def mark(self) -> None:
         """Write the epoch mark if the generation moved; call it about once a second, from any thread.
 
         Raises StoreFull or StoreBroken.
         """
-        raise NotImplementedError
+        self._health.ask()
+        if self._keeper is not None:
+            try:
+                self._keeper.follow(self._writer.generation)
+            except TsmError as error:
+                raise self._health.noted(error) from error
 
     def checkpoint(self) -> None:
-        """Move the log into the database and truncate it; blocking. Raises as `flush`."""
-        raise NotImplementedError
+        """Move the log into the database and truncate it; blocking. Raises as `flush`, and StoreBusy."""
+        self._writer.checkpoint()
 
     def backup(self, target: Path) -> None:
         """Copy the store while it is in use; the copy is refused until `resync`. Blocking.
 
-        Raises AlreadyKnown when `target` exists, StoreFull or StoreBroken.
+        Raises AlreadyKnown when `target` exists, StoreFull, StoreBusy or StoreBroken.
         """
-        raise NotImplementedError
+        self._health.ask()
+        if target.exists():
+            raise AlreadyKnown(what="file", path=str(target))
+        copy_database(self._path, target, STAMP_COPY)
 
     def check(self) -> list[str]:
         """Everything found wrong, one sentence each; empty when sound. Blocking, reads all of it."""
-        raise NotImplementedError
+        with closing(connect(self._path, writing=False, timeout_s=READ_S)) as connection:
+            return list(find_faults(connection))
 
     def resync(self, *, advance: int, demand_new_keys: bool) -> Resynced:
-        """Make a rolled back store safe to start: new epoch, nothing seen before is accepted again."""
-        raise NotImplementedError
+        """Make a rolled back store safe to start: new epoch, nothing seen before is accepted again.
+
+        Every replay window moves forward by `advance` PIVs, or every device key becomes STALE; every
+        provider key skips `resync_store.PIVS_SKIPPED`. Raises StoreLocked while a daemon has the store,
+        RowDamaged for a damaged key, StoreFull, StoreBusy or StoreBroken.
+        """
+        store_id = os.urandom(STORE_ID_OCTETS)
+        with locked(self._path, self._opened.lock):
+            with self._writer.administration(registry=True, queue=True) as cursor:
+                resync_store.begin_epoch(cursor, store_id)
+                devices = (
+                    resync_store.demand_new_keys(cursor)
+                    if demand_new_keys
+                    else resync_store.advance_windows(cursor, advance)
+                )
+                providers = resync_store.skip_pivs(cursor)
+            self._keeper = MarkKeeper(self._mark_path, store_id)
+            self.mark()
+        return Resynced(self._hot.row(READ_META)[1], devices, providers)
+
+
+def _segment(row: int, bearer: str, *fields: object) -> StoredSegment:
+    """A journalled part; what its ticket answered is void after a restart."""
+    *parts, received_at = fields
+    return StoredSegment(row, Segment(Ticket(bearer, 0, 0, 0), *parts), received_at)  # type: ignore[arg-type]

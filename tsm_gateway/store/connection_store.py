@@ -1,0 +1,105 @@
+"""Connections to the database file: how they are set up, and the ones that only read."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from tsm_gateway.store.failures import Health, StoreUnreadable, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+KEPT_STATEMENTS: Final = 256  # prepared statements kept by the driver; we have about a hundred
+
+# Every connection.
+COMMON: Final = (
+    "PRAGMA trusted_schema = OFF",  # nothing stored is ever run
+    "PRAGMA cell_size_check = ON",  # a damaged page is an error, not a guess
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",  # no third file
+)
+WRITING: Final = (
+    # FULL: a commit has reached the disk when it returns. NORMAL loses what was acknowledged at a power cut.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA secure_delete = ON",  # deleted octets are overwritten
+    # Checkpoints are ours: SQLite's own hides the failure of its fsync.
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA journal_size_limit = 67108864",  # octets of log kept after a checkpoint
+    "PRAGMA cache_size = -16384",  # KiB
+)
+READING: Final = ("PRAGMA query_only = ON",)
+
+
+def connect(path: Path, *, writing: bool, timeout_s: float) -> sqlite3.Connection:
+    """Open an existing database; `timeout_s` is how long to wait for another process's lock.
+
+    Any thread may use it, one at a time. Raises sqlite3.Error, StoreUnreadable when the file system
+    cannot carry a write-ahead log.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",  # never create: a missing file is not an empty store
+        uri=True,
+        timeout=timeout_s,
+        isolation_level=None,  # transactions are begun by us
+        check_same_thread=False,
+        cached_statements=KEPT_STATEMENTS,
+    )
+    try:
+        for pragma in (*COMMON, *(WRITING if writing else READING)):
+            connection.execute(pragma)
+        if writing:
+            _keep_log(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _keep_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Use a write-ahead log: one fsync per commit, and readers never wait."""
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+        raise StoreUnreadable(path=str(path), why="no write-ahead log on this file system")
+
+
+class Reader:
+    """A connection that sees what was last committed."""
+
+    def __init__(self, connection: sqlite3.Connection, health: Health) -> None:
+        """Read through `connection`; failures are noted in `health`."""
+        self._connection, self._health = connection, health
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of one statement. Raises StoreBusy or StoreBroken."""
+        with self._translated():
+            return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, values: Sequence[object] = ()) -> Any:  # noqa: ANN401 - as the driver gives it
+        """The first row of one statement, None without one. Raises StoreBusy or StoreBroken."""
+        with self._translated():
+            return self._connection.execute(sql, values).fetchone()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let the reads inside all see the same commit."""
+        with self._translated():
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        self._health.ask()
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._health.noted(translate(error)) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

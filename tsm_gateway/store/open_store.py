@@ -1,0 +1,144 @@
+"""Open a store: files, lock, pages, epoch mark, schema, connections; refuse at the first doubt."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tsm_gateway.store.connection_store import Reader, connect
+from tsm_gateway.store.epoch_store import StoreMeta, verify
+from tsm_gateway.store.failures import (
+    Health,
+    StoreRolledBack,
+    StoreUnreadable,
+    is_unreadable,
+    translate,
+)
+from tsm_gateway.store.files_store import check_directory, check_file
+from tsm_gateway.store.lock_store import StoreLock
+from tsm_gateway.store.migrate_store import HEAD, bring_up_to_date, create, revision_of
+from tsm_gateway.store.statements import READ_META
+from tsm_gateway.store.writer_store import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+AT_ONCE_S: Final = 0.0  # the daemon does not wait for a lock on its event loop: it is told StoreBusy
+PATIENT_S: Final = 5.0  # people at a command line do
+READ_S: Final = 1.0  # a reader waits only while another process recovers or removes the log
+
+
+class Opened(NamedTuple):
+    """An open store's parts."""
+
+    lock: StoreLock | None
+    health: Health
+    writer: Writer
+    hot: Reader
+    people: Reader
+    meta: StoreMeta
+    rolled_back: bool  # opened in spite of its mark
+
+
+def open_database(path: Path, mark: Path, *, exclusive: bool, accept_rollback: bool) -> Opened:
+    """See `sqlite_store.SqliteStore.open`."""
+    check_directory(path.parent)
+    check_directory(mark.parent)
+    lock = StoreLock.take(path) if exclusive else None
+    try:
+        with _refused(path):
+            return _open(path, mark, lock, accept_rollback=accept_rollback)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+
+
+def _open(path: Path, mark: Path, lock: StoreLock | None, *, accept_rollback: bool) -> Opened:
+    if not path.exists():
+        _create(path, mark, lock, accept_rollback=accept_rollback)
+    check_file(path)
+    timeout_s = AT_ONCE_S if lock is not None else PATIENT_S
+    connection = _connect(path, timeout_s, thorough=lock is not None)
+    try:
+        meta, rolled_back = _verified(connection, mark, accept_rollback=accept_rollback)
+        found = revision_of(connection, path)
+        if found != HEAD:
+            connection.close()
+            with locked(path, lock):
+                bring_up_to_date(path, found)
+            connection = _connect(path, timeout_s, thorough=False)
+        health = Health()
+        return Opened(
+            lock,
+            health,
+            Writer(connection, health, meta.generation),
+            Reader(connect(path, writing=False, timeout_s=READ_S), health),
+            Reader(connect(path, writing=False, timeout_s=READ_S), health),
+            meta,
+            rolled_back,
+        )
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _create(path: Path, mark: Path, lock: StoreLock | None, *, accept_rollback: bool) -> None:
+    """Make an empty store, unless something says that there was another."""
+    log = path.with_name(path.name + "-wal")
+    if log.exists():
+        # SQLite would play a stranger's log into the new file.
+        raise StoreUnreadable(path=str(log), why="a log without its database: move it away")
+    if not accept_rollback:
+        verify(None, mark)
+    with locked(path, lock):
+        if not path.exists():  # another process may have been first
+            create(path)
+
+
+def _connect(path: Path, timeout_s: float, *, thorough: bool) -> sqlite3.Connection:
+    """The writing connection; `thorough` looks at every page first."""
+    connection = connect(path, writing=True, timeout_s=timeout_s)
+    if thorough:
+        (text,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if text != "ok":
+            connection.close()
+            raise StoreUnreadable(path=str(path), why=text.partition("\n")[0])
+    return connection
+
+
+def _verified(connection: sqlite3.Connection, mark: Path, *, accept_rollback: bool) -> tuple[StoreMeta, bool]:
+    """What the store says about itself, and whether it was rolled back. Raises StoreRolledBack."""
+    row = connection.execute(READ_META).fetchone()
+    meta = StoreMeta(*row)
+    try:
+        verify(meta, mark)
+    except StoreRolledBack:
+        if not accept_rollback:
+            raise
+        return meta, True
+    return meta, False
+
+
+@contextmanager
+def locked(path: Path, lock: StoreLock | None) -> Iterator[None]:
+    """Hold the store's lock, if it is not held for good already. Raises StoreLocked."""
+    own = StoreLock.take(path) if lock is None else None
+    try:
+        yield
+    finally:
+        if own is not None:
+            own.release()
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """What SQLite says while a store is opened."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if is_unreadable(error):
+            raise StoreUnreadable(path=str(path), why=str(error)) from error
+        raise translate(error) from error
