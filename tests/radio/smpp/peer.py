@@ -32,8 +32,15 @@ BIND_RX, BIND_TX, SUBMIT, DELIVER, UNBIND, BIND_TRX, ENQUIRE = 1, 2, 4, 5, 6, 9,
 ALERT, DATA = 0x102, 0x103
 NACK = RESP
 
-UDH = bytes.fromhex("0605044074 4074".replace(" ", ""))  # ports 16500 to 16500
+RINVMSGLEN, RINVCMDLEN, RINVCMDID, RINVBNDSTS, RALYBND, RSYSERR = 0x01, 0x02, 0x03, 0x04, 0x05, 0x08
+RINVPASWD, RINVSYSID, RMSGQFUL, RTHROTTLED, RX_T_APPN = 0x0E, 0x0F, 0x14, 0x58, 0x64
+
+UDH = bytes.fromhex("06 05 04 40 74 40 74")  # ports 16500 to 16500
 PAYLOAD = UDH + bytes(range(133))
+RECEIPT_TEXT = (
+    b"id:00AB12 sub:001 dlvrd:001 submit date:YYMMDDhhmm done date:250102030405 "
+    b"stat:DELIVRD err:000 text:\x00\xff\x06\x05\x04"
+)
 
 
 class Heard(NamedTuple):
@@ -120,6 +127,11 @@ class Line:
         body = b"" if status else b"smsc\0"
         self.say(pdu(answer or heard.command_id | RESP, heard.sequence, body, status))
         return heard
+
+    async def alive(self) -> None:
+        """The link answers: it is in step, and what it wrote before has been heard."""
+        self.say(pdu(ENQUIRE, 4711))
+        assert (await self.hear_only(ENQUIRE | RESP)).sequence == 4711
 
     async def gone(self) -> None:
         """Wait until the link closed the connection, whatever it still said."""

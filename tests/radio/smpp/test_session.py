@@ -14,7 +14,13 @@ from tests.radio.smpp.peer import (
     DELIVER,
     ENQUIRE,
     NACK,
+    RALYBND,
     RESP,
+    RINVBNDSTS,
+    RINVPASWD,
+    RMSGQFUL,
+    RTHROTTLED,
+    RX_T_APPN,
     SUBMIT,
     UNBIND,
     Desk,
@@ -35,7 +41,6 @@ from tsm_gateway.radio.smpp.window import LAST_SEQUENCE, Control, Window
 from tsm_gateway.secret import Secret
 
 PART = PartId(bytes(16), 1)
-RX_T_APPN, RMSGQFUL, RTHROTTLED, RINVBNDSTS, RINVPASWD, RALYBND = 0x64, 0x14, 0x58, 0x04, 0x0E, 0x05
 
 
 # The bind's table

@@ -109,7 +109,8 @@ class SmppOptions:
     inactivity_s: float = 0.0  # without messages, then unbind; 0 = never
     unbind_s: float = 5.0
 
-    throttle_max_s: float = 30.0  # the longest pause when the peer says "throttled" again and again
+    throttle_min_s: float = 1.0  # first pause after "throttled"; after "queue full" it is five times that
+    throttle_max_s: float = 30.0  # the longest pause, when the peer says so again and again
     rebind_min_s: float = 0.5
     rebind_max_s: float = 5.0
     denied_s: float = 60.0  # between binds with a password the peer does not take
@@ -147,6 +148,7 @@ SPANS = (
     Span("stall_s", 0.1, 3600),
     Span("inactivity_s", 0, 86_400),
     Span("unbind_s", 0.1, 300),
+    Span("throttle_min_s", 0.01, 3600),
     Span("throttle_max_s", 0.01, 3600),
     Span("rebind_min_s", 0.01, 3600),
     Span("rebind_max_s", 0.01, 3600),
@@ -186,8 +188,9 @@ def _numbers(options: SmppOptions) -> Iterator[str]:
         value = getattr(options, key)
         if value is not None and not 0 <= value <= 0xFF:  # noqa: PLR2004 - one octet
             yield f"{key}: {value} is not one octet"
-    if options.rebind_min_s > options.rebind_max_s:
-        yield "rebind_min_s: is above rebind_max_s"
+    for low, high in (("throttle_min_s", "throttle_max_s"), ("rebind_min_s", "rebind_max_s")):
+        if getattr(options, low) > getattr(options, high):
+            yield f"{low}: is above {high}"
 
 
 def _texts(options: SmppOptions) -> Iterator[str]:

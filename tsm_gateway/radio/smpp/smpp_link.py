@@ -73,14 +73,12 @@ class SmppLink:
         self._outlets = Outlets(
             partial(on_arrivals, self), partial(on_submitted, self), partial(on_room, self), on_event
         )
-        self._rebind = Rebind(options)
         self._memory = Memory(Throttle(options.throttle_max_s))
         self._wire: Wire | None = None
         self._phase = "stopped"
         self._session = 0
         self._held = False
-        self._closing = False
-        self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
 
     @property
@@ -122,35 +120,23 @@ class SmppLink:
         if self._wire:
             self._wire.hold(held=False)
 
-    def reload(self, options: SmppOptions) -> None:
-        """Go on with other options of the same name: unbind and bind anew, at once."""
-        if options.name != self.name:
-            message = "a link keeps its name"
-            raise ValueError(message)
-        self._options = options
-        self._rebind = Rebind(options)
-        self._memory.throttle = Throttle(options.throttle_max_s)
-        self._wake.set()
-        if self._wire:
-            self._wire.unbind("reload")
-
     async def run(self) -> None:
         """Be bound as much as possible, until closed or cancelled. Raises what a callback raised."""
-        attempt = self._rebind.first()
+        rebind = Rebind(self._options)
+        attempt = rebind.first()
         try:
             while True:
                 await self._rest(attempt.delay_s)
-                if self._closing:
+                if self._closing.is_set():
                     return
                 ending = await self._live(attempt.endpoint)
-                attempt = self._rebind.after(ending, _dice())
+                attempt = rebind.after(ending, _dice())
         finally:
             self._phase = "stopped"
 
     async def close(self, drain_s: float) -> None:
         """Submit no more, let answers come for `drain_s` at most, unbind; then `run` returns."""
-        self._closing = True
-        self._wake.set()
+        self._closing.set()
         if self._patience and not self._patience.expired():
             self._patience.reschedule(asyncio.get_running_loop().time())
         if self._wire:
@@ -177,12 +163,11 @@ class SmppLink:
 
     async def _rest(self, delay_s: float) -> None:
         self._phase = "waiting"
-        self._wake.clear()
-        if self._closing or not delay_s:
+        if not delay_s:
             return
         try:
             async with asyncio.timeout(delay_s):
-                await self._wake.wait()
+                await self._closing.wait()
         except TimeoutError:
             pass  # the usual end of a pause
 
@@ -240,8 +225,8 @@ class SmppLink:
 
     def _failed(self, endpoint: Endpoint, fault: Exception) -> None:
         self._memory.counters.connects_failed += 1
-        if self._closing:
-            return
+        if self._closing.is_set():
+            return  # it was our closing that ended the attempt
         fields: dict[str, float | str] = {
             "reason": reason_of(fault),
             "host": endpoint.host,

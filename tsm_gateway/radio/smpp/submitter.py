@@ -87,7 +87,7 @@ class Submitter:
         part = self.window.answered(sequence)
         if part is None:
             return None
-        fate, first_s = after_submit(status)
+        fate, first_s = after_submit(status)  # a pause in units of the shortest one
         pause_s = 0.0
         if fate is Fate.ACCEPTED:
             self._counters.submits_accepted += 1
@@ -96,7 +96,7 @@ class Submitter:
             self._counters.submits_refused += 1
             if first_s:
                 self._counters.submits_throttled += 1
-                pause_s = self._throttle.refused(now, first_s)
+                pause_s = self._throttle.refused(now, first_s * self._options.throttle_min_s)
         ids = spellings(message_id, self._options.response_id_base) if message_id else ()
         return Answered(Submitted(part, fate, status, ids), pause_s)
 

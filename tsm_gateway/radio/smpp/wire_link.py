@@ -150,10 +150,6 @@ class Wire(asyncio.Protocol):
             self.session.intake.release()
         self._steer_reading()
 
-    def unbind(self, reason: str) -> None:
-        """Say goodbye; `lost` resolves when that is done."""
-        self._guard(lambda: self.session.unbind(reason, self._loop.time()))
-
     async def leave(self, drain_s: float) -> None:
         """Let what is under way end, for `drain_s` at most, then unbind and close."""
         self.session.retire()
@@ -164,7 +160,7 @@ class Wire(asyncio.Protocol):
                     await self._quiet.wait()
         except TimeoutError:
             pass  # the peer sends again what was not answered, the relay what has an unknown fate
-        self.unbind("closing")
+        self._guard(lambda: self.session.unbind("closing", self._loop.time()))
         await self._gone(self.session.options.unbind_s + LINGER_S)
 
     async def cut(self) -> None:
