@@ -71,7 +71,7 @@ class SmppLink:
         self._on_submitted = on_submitted
         self._on_event = on_event
         self._outlets = Outlets(
-            partial(on_arrivals, self), partial(on_submitted, self), partial(on_room, self), on_event
+            partial(on_arrivals, self), partial(on_submitted, self), partial(on_room, self), self._told
         )
         self._memory = Memory(Throttle(options.throttle_max_s))
         self._wire: Wire | None = None
@@ -178,8 +178,6 @@ class SmppLink:
         if wire is None:
             return Ending.FAILED
         self._wire = wire
-        if self._held:
-            wire.hold(held=True)
         try:
             # not awaited itself: our being cancelled must not cancel it
             await asyncio.wait({wire.lost})
@@ -222,6 +220,11 @@ class SmppLink:
             "ssl_handshake_timeout": tls.handshake_s,
             "ssl_shutdown_timeout": self._options.unbind_s,
         }
+
+    def _told(self, event: LinkEvent) -> None:
+        if event.event == "link.bound" and self._held and self._wire:
+            self._wire.hold(held=True)  # not earlier: the answer to our bind has to be read
+        self._on_event(event)
 
     def _failed(self, endpoint: Endpoint, fault: Exception) -> None:
         self._memory.counters.connects_failed += 1
