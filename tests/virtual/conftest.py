@@ -81,7 +81,7 @@ class Esme:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.sequence = 0
-        self.octets_read = 0
+        self.asked: set[int] = set()  # sequence numbers of our requests
         self.deliveries: list[Any] = []
         self.responses: dict[int, Any] = {}
         self.requests: list[Any] = []  # enquire_link and unbind from the SMSC
@@ -103,6 +103,7 @@ class Esme:
         """Send a request; its sequence number."""
         pdu = smpplib.smpp.make_pdu(name, client=self, **fields)
         pdu.sequence = self.next_sequence()
+        self.asked.add(pdu.sequence)
         self.writer.write(pdu.generate())
         return int(pdu.sequence)
 
@@ -148,7 +149,6 @@ class Esme:
             while True:
                 head = await self.reader.readexactly(4)
                 octets = head + await self.reader.readexactly(int.from_bytes(head, "big") - 4)
-                self.octets_read += len(octets)
                 self._take(smpplib.smpp.parse_pdu(octets, client=self, allow_unknown_opt_params=True))
                 self._changed.set()
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -2,109 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING
 
 import click
 
-from tsm_gateway.cli.virtual_enrol import enrol_command
-from tsm_gateway.cli.virtual_smsc import smsc_command
-from tsm_gateway.virtual.amount import read_amount
-from tsm_gateway.virtual.biometric import Finger
-from tsm_gateway.virtual.errors import VirtualError
-from tsm_gateway.virtual.handset import GATEWAY_NUMBER, VALIDITY_S, Handset
-from tsm_gateway.virtual.part import parts_from_line
-from tsm_gateway.virtual.party_files import read_provider, take_piv
-from tsm_gateway.virtual.provider import Provider
-
 if TYPE_CHECKING:
-    from tsm_gateway.virtual.part import Part
+    from collections.abc import Mapping
 
-EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.cli
+    "enrol": "virtual_enrol:enrol_command",
+    "pay": "virtual_pay:pay",
+    "open": "virtual_open:open_command",
+    "smsc": "virtual_smsc:smsc_command",
+}
 
 
-@click.group()
+class _VirtualGroup(click.Group):
+    """Imports a verb's module when it is called: a handset that pays need not wait for the store's."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All verbs, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a verb's module and take its command; None when there is no such verb."""
+        module, _, attribute = COMMANDS.get(cmd_name, "").partition(":")
+        if not module:
+            return None
+        command = getattr(importlib.import_module(f"tsm_gateway.cli.{module}"), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 - our own table
+        return command
+
+
+@click.group(cls=_VirtualGroup)
 def virtual() -> None:
     """Virtual handset, provider and SMSC: for tests only."""
-
-
-virtual.add_command(enrol_command)
-virtual.add_command(smsc_command)
-
-
-@virtual.command()
-@click.option(
-    "--handset", "handset_file", type=EXISTING, required=True, help="handset.json of `virtual enrol`."
-)
-@click.option("--to", "address", required=True, help="Address of the service provider.")
-@click.option("--amount", required=True, help="As people write it: 12.99.")
-@click.option("--currency", default="EUR", show_default=True, help="ISO 4217 code.")
-@click.option("--count", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Payments.")
-@click.option("--gateway-number", default=GATEWAY_NUMBER, show_default=True, help="Number to send to.")
-@click.option("--valid-for", type=click.IntRange(1), default=VALIDITY_S, show_default=True, help="Seconds.")
-@click.option("--wide-reference", is_flag=True, help="16-bit concatenation references.")
-@click.option("--finger", help="Whose finger lies on the sensor; by default the owner's.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array of parts a payment.")
-def pay(**given: Any) -> None:  # noqa: ANN401 - one keyword an option
-    """Approve a payment with a virtual handset and print its short messages."""
-    address, amount, currency, count = (given[name] for name in ("address", "amount", "currency", "count"))
-    read_amount(amount, currency)  # what is no amount costs no counter
-    record = take_piv(given["handset_file"], count)  # on the disk before anything is printed
-    handset = Handset(record, gateway=given["gateway_number"], wide_reference=given["wide_reference"])
-    finger = Finger(given["finger"]) if given["finger"] is not None else None
-    now = int(time.time())
-    for _ in range(count):
-        parts = handset.pay(address, amount, currency, at=now, validity_s=given["valid_for"], finger=finger)
-        click.echo(_as_array(parts) if given["as_json"] else _as_text(parts))
-
-
-@virtual.command(name="open")
-@click.option("--provider", "provider_file", type=EXISTING, required=True, help="provider.json.")
-@click.option("--show-duplicates", is_flag=True, help="Print what comes again too, marked as a duplicate.")
-@click.pass_context
-def open_command(ctx: click.Context, provider_file: Path, *, show_duplicates: bool) -> None:
-    """Open the parts on stdin (JSON lines) and print each verified payment as a JSON line.
-
-    What is bad is named on stderr; the exit code is then 1.
-    """
-    provider = Provider(read_provider(provider_file))
-    bad = sum(_open_line(provider, line, show_duplicates=show_duplicates) for line in sys.stdin)
-    for gap in provider.gaps():
-        bad += 1
-        missing = ", ".join(map(str, gap.missing))
-        click.echo(f"reference {gap.reference}: parts {missing} of {gap.total} are missing", err=True)
-    if bad:
-        ctx.exit(1)
-
-
-def _open_line(provider: Provider, line: str, *, show_duplicates: bool) -> int:
-    """Work off one line of parts; how many of them were bad."""
-    bad = 0
-    try:
-        parts = parts_from_line(line)
-    except VirtualError as error:
-        click.echo(str(error), err=True)
-        return 1
-    for part in parts:
-        try:
-            opened = provider.receive(part)
-        except VirtualError as error:
-            bad += 1
-            click.echo(str(error), err=True)
-            continue
-        if opened is not None and (show_duplicates or not opened.duplicate):
-            click.echo(json.dumps(opened.as_json()))
-    return bad
-
-
-def _as_array(parts: list[Part]) -> str:
-    return json.dumps([part.as_json() for part in parts])
-
-
-def _as_text(parts: list[Part]) -> str:
-    return "\n".join(
-        f"{part.source} -> {part.destination}  udh {part.udh.hex()}  data {part.data.hex()}" for part in parts
-    )
