@@ -66,13 +66,15 @@ def enrol(
     count: int,
     port: int,
     at: int,
+    receipt: bool = False,
 ) -> tuple[ProviderRecord, list[HandsetRecord]]:
     """Register `provider`, unless it is, and `count` new handsets, active at once.
 
-    `port`: the application port; `at`: Unix seconds. Returns the provider, which now knows the handsets,
+    `port`: the application port; `at`: Unix seconds; `receipt`: whether delivery receipts are asked for
+    when the provider is registered. Returns the provider, which now knows the handsets,
     and the handsets. Raises VirtualProviderForeign, AlreadyKnown and what the store raises.
     """
-    _register_provider(registry, masters, provider, at)
+    _register_provider(registry, masters, provider, at, receipt=receipt)
     handsets = [_new_handset(provider.address, port, at) for _ in range(count)]
     registry.add_devices(
         (_device(handset, at), _wrapped(masters, handset, at), initial_window(handset.next_piv))
@@ -83,12 +85,14 @@ def enrol(
 
 
 def _register_provider(
-    registry: RegistryStore, masters: MasterKeys, provider: ProviderRecord, at: int
+    registry: RegistryStore, masters: MasterKeys, provider: ProviderRecord, at: int, *, receipt: bool
 ) -> None:
     known = registry.provider_named(provider.name) or registry.provider_for(provider.address)
     if known is None:
         key = _wrapped(masters, provider, at)
-        registry.add_provider(_provider(provider, at), key, next_piv=secrets.randbelow(FIRST_PIV))
+        registry.add_provider(
+            _provider(provider, at, receipt=receipt), key, next_piv=secrets.randbelow(FIRST_PIV)
+        )
     elif (known.provider.name, known.key.kid) != (provider.name, provider.kid):
         raise VirtualProviderForeign(provider=provider.name)
 
@@ -120,7 +124,7 @@ def _device(handset: HandsetRecord, at: int) -> Device:
     )
 
 
-def _provider(provider: ProviderRecord, at: int) -> Provider:
+def _provider(provider: ProviderRecord, at: int, *, receipt: bool) -> Provider:
     return Provider(
         name=provider.name,
         state=ProviderState.ACTIVE,
@@ -130,7 +134,7 @@ def _provider(provider: ProviderRecord, at: int) -> Provider:
         verify=Verify.GATEWAY,
         amount_limit=0,
         biometric_above=0,
-        receipt=False,
+        receipt=receipt,
         validity_s=0,
         created_at=at,
         changed_at=at,
