@@ -33,7 +33,7 @@ def write_acceptances(cursor: sqlite3.Cursor, acceptances: Sequence[Acceptance])
         return
     _write_all(cursor, INSERT_MESSAGE, [_message_row(accepted) for accepted in acceptances])
     _write_all(cursor, INSERT_PACKET, [_packet_row(accepted) for accepted in acceptances])
-    _write_all(cursor, INSERT_CTI, [(row.device_id, row.cti, row.cti_expires) for row in acceptances])
+    _write_all(cursor, INSERT_CTI, [(row.cti, row.device_id, row.cti_expires) for row in acceptances])
 
 
 def _message_row(accepted: Acceptance) -> tuple[object, ...]:

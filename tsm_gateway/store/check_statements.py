@@ -26,6 +26,9 @@ RULES: Final[Mapping[str, str]] = {
     "the table meta holds exactly one row": compiled(
         select(func.abs(func.count() - fixed(1))).select_from(meta)
     ),
+    "the state of a message is one of the state table's": compiled(
+        select(func.count()).where(message.c.state.not_in([fixed(state) for state in MessageState]))
+    ),
     "a message that is to be sent has its packet": compiled(
         select(func.count()).where(
             message.c.state.in_([fixed(state) for state in NEEDS_PACKET]), not_(_packet)

@@ -73,32 +73,26 @@ class Reader:
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         """All rows of one statement. Raises StoreBusy or StoreBroken."""
-        with self._translated():
+        self._health.ask()
+        try:
             return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._health.noted(translate(error)) from error
 
     def row(self, sql: str, values: Sequence[object] = ()) -> Any:  # noqa: ANN401 - as the driver gives it
         """The first row of one statement, None without one. Raises StoreBusy or StoreBroken."""
-        with self._translated():
-            return self._connection.execute(sql, values).fetchone()
+        found = self.rows(sql, values)
+        return found[0] if found else None
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let the reads inside all see the same commit."""
-        with self._translated():
-            self._connection.execute("BEGIN")
+        self.rows("BEGIN")
         try:
             yield
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        self._health.ask()
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self._health.noted(translate(error)) from error
 
     def close(self) -> None:
         """Close the connection."""

@@ -14,6 +14,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
     from sqlalchemy import BindParameter, ColumnElement, Executable, Select, Table
     from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -67,3 +69,13 @@ def insert_new(table: Table) -> str:
     names = [column.name for column in table.columns]
     row = insert(table).values({name: bindparam(name) for name in names})
     return compiled(row.on_conflict_do_nothing(), *names)
+
+
+def in_chunks(
+    execute: Callable[[str, Sequence[Any]], Iterable[Any]], sql: str, values: Iterable[Any]
+) -> Iterator[Any]:
+    """The rows of a statement with an IN over one `chunk`, for any number of values."""
+    distinct = list(dict.fromkeys(values))
+    for start in range(0, len(distinct), IN_CHUNK):
+        piece = distinct[start : start + IN_CHUNK]
+        yield from list(execute(sql, piece + piece[-1:] * (IN_CHUNK - len(piece))))

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tsm_gateway.relay.states import Move
+from tsm_gateway.store.dialect import in_chunks
 from tsm_gateway.store.moves import EFFECTS, MOVE_SQL, Due, Packet
 from tsm_gateway.store.statements import (
     DELETE_PACKET,
-    DELETE_PACKET_WITHOUT_RECEIPT,
+    FIND_ASKING,
     FORGET_PARTS,
     FORGET_SPELLINGS,
 )
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tsm_gateway.relay.interfaces import Transition
 
@@ -30,23 +31,29 @@ class Moved(NamedTuple):
 def move_messages(cursor: sqlite3.Cursor, transitions: Iterable[Transition]) -> Moved:
     """Apply each move to its message and packet."""
     moved = Moved([], [])
+    handed_over: list[Transition] = []
     for transition in transitions:
+        message_id, move, *_ = transition
         if not _apply(cursor, transition):
             moved.ignored.append(transition)
-            continue
-        message_id = (transition.message_id,)
-        if transition.move is Move.CLAIM:
-            cursor.execute(FORGET_SPELLINGS, message_id)
-            cursor.execute(FORGET_PARTS, message_id)
-        packet = EFFECTS[transition.move].packet
-        if packet is Packet.DELETED:
-            cursor.execute(DELETE_PACKET, message_id)
-        elif (
-            packet is Packet.KEPT_FOR_RECEIPT
-            and not cursor.execute(DELETE_PACKET_WITHOUT_RECEIPT, message_id).rowcount
-        ):
-            moved.awaiting.append(transition)
+        elif move is Move.CLAIM:
+            cursor.execute(FORGET_SPELLINGS, (message_id,))
+            cursor.execute(FORGET_PARTS, (message_id,))
+        elif EFFECTS[move].packet is Packet.DELETED:
+            cursor.execute(DELETE_PACKET, (message_id,))
+        elif EFFECTS[move].packet is Packet.KEPT_FOR_RECEIPT:
+            handed_over.append(transition)
+    asking = asking_for_receipts(cursor, [transition.message_id for transition in handed_over])
+    moved.awaiting.extend(transition for transition in handed_over if transition.message_id in asking)
+    cursor.executemany(
+        DELETE_PACKET, [(made.message_id,) for made in handed_over if made.message_id not in asking]
+    )
     return moved
+
+
+def asking_for_receipts(cursor: sqlite3.Cursor, message_ids: Sequence[bytes]) -> set[bytes]:
+    """Those of the messages that ask for delivery receipts."""
+    return {message_id for (message_id,) in in_chunks(cursor.execute, FIND_ASKING, message_ids)}
 
 
 def _apply(cursor: sqlite3.Cursor, transition: Transition) -> bool:

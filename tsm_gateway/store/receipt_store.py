@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tsm_gateway.messages import Receipt, ReceiptState, Ticket
 from tsm_gateway.relay.interfaces import ReceiptOutcome, Transition
 from tsm_gateway.relay.states import MessageState, Move
-from tsm_gateway.store.dialect import IN_CHUNK
-from tsm_gateway.store.move_store import move_messages
+from tsm_gateway.store.dialect import in_chunks
+from tsm_gateway.store.move_store import asking_for_receipts, move_messages
 from tsm_gateway.store.statements import (
     ANY_EARLY,
     DELETE_EARLY,
@@ -72,9 +72,15 @@ def write_parts(cursor: sqlite3.Cursor, submitted: Sequence[SubmittedPart]) -> N
             for part in submitted
         ],
     )
+    asking = asking_for_receipts(cursor, [part.message_id for part in submitted])
     cursor.executemany(
         INSERT_SPELLING,
-        [(spelling, part.number, part.message_id) for part in submitted for spelling in part.smsc_ids],
+        [
+            (spelling, part.message_id, part.number)
+            for part in submitted
+            if part.message_id in asking
+            for spelling in part.smsc_ids
+        ],
     )
 
 
@@ -83,7 +89,7 @@ def take_early(cursor: sqlite3.Cursor, submitted: Sequence[SubmittedPart]) -> li
     if not submitted or cursor.execute(ANY_EARLY, (1,)).fetchone() is None:
         return []
     spellings = [spelling for part in submitted for spelling in part.smsc_ids]
-    found = sorted({best for (best,) in _in_chunks(cursor, FIND_EARLY, spellings)})
+    found = sorted({best for (best,) in in_chunks(cursor.execute, FIND_EARLY, spellings)})
     taken = [_read_early(cursor, best) for best in found]
     cursor.executemany(DELETE_EARLY, [(best,) for best in found])
     return taken
@@ -148,7 +154,7 @@ def _parts_by_spelling(cursor: sqlite3.Cursor, spellings: Iterable[str]) -> dict
     """Stored parts by each of their spellings, the latest first; one object per part."""
     parts: dict[str, list[_Part]] = {}
     same: dict[tuple[bytes, int], _Part] = {}
-    for spelling, *row in _in_chunks(cursor, FIND_PARTS, list(spellings)):
+    for spelling, *row in in_chunks(cursor.execute, FIND_PARTS, list(spellings)):
         part = same.setdefault((row[0], row[1]), _Part(row))
         parts.setdefault(spelling, []).append(part)
     return parts
@@ -185,12 +191,3 @@ def _catch_up(cursor: sqlite3.Cursor, handed_over: Transition) -> Iterator[Recei
         state = ReceiptState.DELIVERED if complete else ReceiptState.FAILED
         receipt = Receipt(Ticket("", 0, 0, 0), (smsc_id,), state, "")
         yield ReceiptOutcome(receipt, message_id, provider, attempts, complete=complete, failed=not complete)
-
-
-def _in_chunks(cursor: sqlite3.Cursor, sql: str, values: Sequence[str]) -> Iterator[Any]:
-    """Rows of a statement with an IN over one chunk of values, for all of them."""
-    distinct = list(dict.fromkeys(values))
-    for start in range(0, len(distinct), IN_CHUNK):
-        piece = distinct[start : start + IN_CHUNK]
-        piece += piece[-1:] * (IN_CHUNK - len(piece))
-        yield from cursor.execute(sql, piece).fetchall()

@@ -24,6 +24,7 @@ from tsm_gateway.relay.interfaces import Staged, StoredSegment
 from tsm_gateway.store import accept_store, claim_store, purge_store, receipt_store, resync_store
 from tsm_gateway.store.check_store import find_faults
 from tsm_gateway.store.connection_store import connect
+from tsm_gateway.store.dialect import in_chunks
 from tsm_gateway.store.epoch_store import MarkKeeper
 from tsm_gateway.store.key_store import retire_lapsed
 from tsm_gateway.store.migrate_store import STORE_ID_OCTETS, copy_database
@@ -34,7 +35,7 @@ from tsm_gateway.store.queue_store import QueueStore
 from tsm_gateway.store.registry_statements import STAMP_COPY
 from tsm_gateway.store.registry_store import RegistryStore
 from tsm_gateway.store.resync_store import Resynced
-from tsm_gateway.store.statements import FIND_CTI, READ_META, READ_SEGMENTS
+from tsm_gateway.store.statements import FIND_CTIS, READ_META, READ_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -126,8 +127,9 @@ class SqliteStore:
 
     def taken_ctis(self, pairs: Iterable[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
         """See `relay.interfaces.Spool`; may be called while `flush` runs."""
-        staged, row = self._writer.uncommitted, self._hot.row
-        return {pair for pair in pairs if pair in staged or row(FIND_CTI, pair) is not None}
+        asked, staged = set(pairs), self._writer.uncommitted
+        found = in_chunks(self._hot.rows, FIND_CTIS, [cti for _, cti in asked])
+        return asked & (staged | set(found))
 
     def recover(self, now: int) -> int:
         """See `relay.interfaces.Spool`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import delete, false, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from tsm_gateway.messages import ReceiptState
@@ -72,25 +72,19 @@ MOVE_COUNTER: Final = compiled(
     .where(piv_counter.c.kid == given("of_kid"), piv_counter.c.next_piv == given("old_piv")),
     *("next_piv", "crc", "of_kid", "old_piv"),
 )
-FIND_CTI: Final = compiled(
-    select(cti.c.expires).where(cti.c.device_id == given("device_id"), cti.c.cti == given("cti")),
-    *("device_id", "cti"),
+# Which devices have used any of a chunk of certificate ids.
+FIND_CTIS: Final = compiled(
+    select(cti.c.device_id, cti.c.cti).where(cti.c.cti.in_(chunk("cti"))), *chunk_order("cti")
 )
 READ_SEGMENTS: Final = compiled(select(segment).order_by(segment.c.row))
 
 # --- hand-over ---
 
 DELETE_PACKET: Final = compiled(delete(outbox).where(outbox.c.message_id == given("id")), "id")
-# Nobody needs the packet after hand-over when no receipt was asked for.
-DELETE_PACKET_WITHOUT_RECEIPT: Final = compiled(
-    delete(outbox).where(
-        outbox.c.message_id.in_(
-            select(message.c.message_id).where(
-                message.c.message_id == given("id"), message.c.receipt == false()
-            )
-        )
-    ),
-    "id",
+# Which of a chunk of messages ask for delivery receipts.
+FIND_ASKING: Final = compiled(
+    select(message.c.message_id).where(message.c.message_id.in_(chunk("id")), message.c.receipt),
+    *chunk_order("id"),
 )
 _columns = (message.c.message_id, outbox.c.packet, message.c.reference, message.c.receipt)
 _claimable = (
@@ -147,17 +141,7 @@ PUT_PART: Final = compiled(
     *(column.name for column in part.columns),
 )
 # Ids are kept for matching only where a receipt was asked for.
-INSERT_SPELLING: Final = compiled(
-    insert(part_spelling)
-    .from_select(
-        ["spelling", "message_id", "number"],
-        select(given("spelling"), message.c.message_id, given("number")).where(
-            message.c.message_id == given("id"), message.c.receipt
-        ),
-    )
-    .on_conflict_do_nothing(),
-    *("spelling", "number", "id"),
-)
+INSERT_SPELLING: Final = insert_new(part_spelling)
 # A new attempt begins: receipts of an earlier one mean nothing any more.
 FORGET_PARTS: Final = compiled(delete(part).where(part.c.message_id == given("id")), "id")
 FORGET_SPELLINGS: Final = compiled(

@@ -12,7 +12,6 @@ depends_on = None
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 CLUSTERED = {"sqlite_with_rowid": False}
-MESSAGE_STATES = "'queued', 'active', 'deferred', 'held', 'handed_over', 'delivered', 'failed', 'dropped'"
 
 
 def upgrade() -> None:
@@ -158,7 +157,6 @@ def _messages() -> None:
         sa.Column("changed_at", WHOLE, nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_message")),
-        sa.CheckConstraint(f"state IN ({MESSAGE_STATES})", name=op.f("ck_message_state")),
         sa.UniqueConstraint("kid", "piv", name=op.f("uq_message_kid_piv")),
         **CLUSTERED,
     )
@@ -181,10 +179,10 @@ def _messages() -> None:
     )
     op.create_table(
         "cti",
-        sa.Column("device_id", sa.Text(), nullable=False),
         sa.Column("cti", sa.LargeBinary(), nullable=False),
+        sa.Column("device_id", sa.Text(), nullable=False),
         sa.Column("expires", WHOLE, nullable=False),
-        sa.PrimaryKeyConstraint("device_id", "cti", name=op.f("pk_cti")),
+        sa.PrimaryKeyConstraint("cti", "device_id", name=op.f("pk_cti")),
         **CLUSTERED,
     )
     op.create_index("ix_cti_expires", "cti", ["expires"])
