@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from tsm_gateway.cli.enrolment import VirtualProviderForeign, enrol, new_provider
 from tsm_gateway.cli.virtual import virtual
+from tsm_gateway.cli.virtual_parties import VirtualProviderForeign, enrol, new_provider
 from tsm_gateway.envelope.certificate import read_certificate, verify_signature
 from tsm_gateway.envelope.tsm1 import open_packet, parse_packet, read_device_payload
 from tsm_gateway.keys.master_store import init_master, read_master

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -381,6 +383,49 @@ def test_receipts_come_as_the_carrier_s_style_has_them(
             await smsc.until(lambda: smsc.unanswered == 0, 5)
             assert smsc.statistics.receipts == 1  # the second asked for none
             await esme.close()
+
+    run(story())
+
+
+def test_a_receipt_that_overtakes_goes_over_the_receiver_of_a_pair(
+    connect: Connect, parts: list[Part]
+) -> None:
+    async def story() -> None:
+        options = SmscOptions(receipts=ReceiptStyle(before_response=True))
+        async with VirtualSmsc(ACCOUNTS, options=options) as smsc:
+            transmitter, receiver = await connect(smsc), await connect(smsc)
+            await transmitter.bind("transmitter")
+            await receiver.bind("receiver")
+            answer = await transmitter.response(transmitter.submit(parts[0], registered_delivery=1))
+            await receiver.until(lambda: bool(receiver.deliveries))
+            assert answer.message_id in receiver.deliveries[0].short_message
+            await transmitter.close()
+            await receiver.close()
+
+    run(story())
+
+
+def test_the_smsc_speaks_tls(parts: list[Part]) -> None:
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(server)
+    authority.configure_trust(client)
+
+    async def story() -> None:
+        async with VirtualSmsc(ACCOUNTS, host="127.0.0.1", options=SmscOptions(tls=server)) as smsc:
+            streams = await asyncio.open_connection(
+                smsc.host, smsc.port, ssl=client, server_hostname="localhost"
+            )
+            body = b"tsm\0secret\0\0\x34\0\0\0"
+            streams[1].write(pdu(0x09, 0, 1, body))
+            await smsc.until_bound()
+            sending = smsc.send(parts)
+            length = int.from_bytes(await streams[0].readexactly(4), "big")
+            await streams[0].readexactly(length - 4)
+            for sequence in (1, 2):
+                streams[1].write(pdu(0x80000005, 0, sequence, b"\0"))
+            assert await sending == [0, 0]
+            streams[1].close()
 
     run(story())
 

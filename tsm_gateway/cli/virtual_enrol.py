@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsm_gateway.cli.enrolment import VirtualProviderUnfiled, enrol, new_provider
+from tsm_gateway.cli.virtual_parties import VirtualProviderUnfiled, enrol, new_provider
 from tsm_gateway.daemon.settings import load_settings
 from tsm_gateway.keys.master_store import read_master
 from tsm_gateway.registry.address import normalise_address

@@ -80,6 +80,7 @@ class Deliveries:
             if carrier.may_receive and carrier.account == session.account:
                 self._backlog.unanswered += 1
                 carrier.deliver(receipt)
+                carrier.flush()
                 self._statistics.deliveries += 1
                 return
         self._backlog.add(receipt)
