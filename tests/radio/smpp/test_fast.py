@@ -126,6 +126,12 @@ def test_an_error_response_is_read_as_the_response_to_its_request(
         assert (read.sequence, read.status) == (sequence, status)
 
 
+def test_a_deliver_sm_is_refused_with_the_message_id_every_answer_to_it_has() -> None:
+    refusal = fast.error_response(commands.DELIVER_SM, 7, Status.RINVMSGLEN)
+    assert refusal == fast.deliver_sm_resp(7, Status.RINVMSGLEN)
+    assert len(refusal) == 17
+
+
 # Octets written by hand from SMPP 3.4 §4.4.1, §4.6.1 and §4.6.2
 
 

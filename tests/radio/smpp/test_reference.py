@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +19,9 @@ from tsm_gateway.radio.smpp.status import Status
 from tsm_gateway.radio.smpp.tables import PDUS
 from tsm_gateway.radio.smpp.tlv import MAX_TLVS
 from tsm_gateway.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DELIVER = pdu.DeliverSm.command_id
 FIXED = bytes(9)  # behind the destination: esm_class to sm_default_msg_id, both times empty
@@ -103,8 +106,10 @@ def test_query_and_alert_are_written_as_smpplib_writes_them(sequence: int, name:
         (b"\0\1\1" + b"491\0\1\1" + b"7" * 21 + b"\0" + FIXED + b"\0", Status.RINVDSTADR),
         (b"\0\1\1" + b"491\0\1\1" + b"7", Status.RINVDSTADR),
         (b"\0\1\1" + b"491\0\1\1" + b"7\0", Status.RINVMSGLEN),
-        (PLAIN[:-6] + b"9" * 17 + b"\0", Status.RINVSCHED),
-        (PLAIN[:-5] + b"9" * 17 + b"\0", Status.RINVEXPIRY),
+        (PLAIN[:-6] + b"9" * 17 + bytes(8), Status.RINVSCHED),
+        (PLAIN[:-5] + b"9" * 17 + bytes(8), Status.RINVEXPIRY),
+        (PLAIN[:-6] + b"9\0" + b"9" * 17 + bytes(8), Status.RINVEXPIRY),
+        (b"TOOBIG\0" + PLAIN[1:] + b"\0", Status.RINVSERTYP),
         (PLAIN[:-1], Status.RINVMSGLEN),
         (PLAIN, Status.RINVMSGLEN),
         (PLAIN + b"\1", Status.RINVMSGLEN),
@@ -171,6 +176,34 @@ def test_an_unknown_response_says_that_it_is_one(command_id: int) -> None:
 def test_octets_that_are_not_one_pdu_are_no_frame(octets: bytes) -> None:
     with pytest.raises(FrameLength):
         codec.decode(octets)
+
+
+# (name, limit, how a deliver_sm with that much in it looks)
+LIMITS = [
+    ("service_type", 5, lambda text: text + PLAIN + b"\0"),
+    ("source_addr", 20, lambda text: b"\0\1\1" + text + b"\0\0\1\0" + FIXED + b"\0"),
+    ("destination_addr", 20, lambda text: b"\0\1\1\0\0\1" + text + b"\0" + FIXED + b"\0"),
+    ("schedule_delivery_time", 16, lambda text: PLAIN[:-6] + text + bytes(7)),
+    ("validity_period", 16, lambda text: PLAIN[:-5] + text + bytes(6)),
+    ("short_message", 254, lambda octets: PLAIN + bytes((len(octets),)) + octets),
+]
+
+
+@pytest.mark.parametrize(("name", "limit", "body"), LIMITS)
+def test_a_field_may_be_as_long_as_the_specification_grants_and_no_longer(
+    name: str, limit: int, body: Callable[[bytes], bytes]
+) -> None:
+    for command_id in (commands.DELIVER_SM, commands.SUBMIT_SM):
+        read: Any = codec.decode(frame(command_id, body(b"5" * limit)))
+        assert len(getattr(read, name)) == limit
+        malformed(command_id, body(b"5" * (limit + 1)))
+
+
+def test_a_message_id_may_have_64_characters_and_no_more() -> None:
+    for command_id in (commands.SUBMIT_SM_RESP, commands.DELIVER_SM_RESP, commands.DATA_SM_RESP):
+        read: Any = codec.decode(frame(command_id, b"7" * 64 + b"\0"))
+        assert read.message_id == "7" * 64
+        assert malformed(command_id, b"7" * 65 + b"\0").status == Status.RINVMSGID
 
 
 # Responses as peers really send them
