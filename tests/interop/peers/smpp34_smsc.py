@@ -26,6 +26,7 @@ class Smpp34Smsc:
         self.taken: list[Taken] = []
         self.answers: list[tuple[int, int]] = []
         self.refused: list[int] = []
+        self.sessions = 0  # binds so far
         self._refusals = list(refusals)
         self._orders = 0
         self._esmes: dict[str, Any] = {}  # by session id
@@ -45,9 +46,7 @@ class Smpp34Smsc:
 
     def unbind(self) -> None:
         """Ask the gateway to leave, as an SMSC does before maintenance."""
-        receiver = self._receiver()
-        assert receiver, "nobody is bound"
-        self._do(receiver.unbind())
+        self._do(self._unbind())
 
     def stop(self) -> None:
         self._do(self._end())
@@ -74,6 +73,7 @@ class Smpp34Smsc:
             match await self._server.next():
                 case smpp34.Esme() as esme:
                     self._esmes[esme.session_id] = esme
+                    self.sessions += 1
                 case smpp34.Unbound() as gone:
                     self._esmes.pop(gone.session_id, None)
                 case smpp34.SubmitSmEvent() as event:
@@ -97,6 +97,11 @@ class Smpp34Smsc:
         )
         event.accept(message_id)
         self.taken.append(Taken(part, event.registered_delivery, message_id))
+
+    async def _unbind(self) -> None:
+        receiver = self._receiver()
+        assert receiver, "nobody is bound"
+        await receiver.unbind()
 
     async def _deliver(self, number: int, part: Part) -> None:
         receiver = self._receiver()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HEADER = 16
+ENQUIRE_LINK, UNBIND_RESP = 0x00000015, 0x80000006
 
 
 class Tap:
@@ -28,10 +29,6 @@ class Tap:
         for each in self._sockets:
             each.close()
 
-    def commands(self, frames: Sequence[bytes]) -> list[int]:
-        """The command_id of each frame."""
-        return [int.from_bytes(frame[4:8], "big") for frame in frames]
-
     def _accept(self) -> None:
         while True:
             try:
@@ -42,6 +39,11 @@ class Tap:
             self._sockets += [gateway, smsc]
             for source, target, kept in ((gateway, smsc, self.from_gateway), (smsc, gateway, self.from_smsc)):
                 threading.Thread(target=_pass_on, args=(source, target, kept), daemon=True).start()
+
+
+def commands(frames: Sequence[bytes]) -> list[int]:
+    """The command_id of each frame."""
+    return [int.from_bytes(frame[4:8], "big") for frame in frames]
 
 
 def _pass_on(source: socket.socket, target: socket.socket, kept: list[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,11 @@ class Capture:
         except pytest.fail.Exception:
             self._program.stop()
             raise
+
+    @classmethod
+    def start(cls, port: int, file: Path) -> Capture | None:
+        """A capture, or None where there is no tshark."""
+        return cls(port, file) if shutil.which("tshark") else None
 
     def stop(self) -> None:
         self._program.stop()
