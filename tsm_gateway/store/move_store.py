@@ -31,23 +31,20 @@ class Moved(NamedTuple):
 def move_messages(cursor: sqlite3.Cursor, transitions: Iterable[Transition]) -> Moved:
     """Apply each move to its message and packet."""
     moved = Moved([], [])
-    handed_over: list[Transition] = []
-    for transition in transitions:
+    made = list(transitions)
+    asking = asking_for_receipts(cursor, [one.message_id for one in made if one.move is Move.HAND_OVER])
+    for transition in made:
         message_id, move, *_ = transition
+        packet = EFFECTS[move].packet
         if not _apply(cursor, transition):
             moved.ignored.append(transition)
         elif move is Move.CLAIM:
             cursor.execute(FORGET_SPELLINGS, (message_id,))
             cursor.execute(FORGET_PARTS, (message_id,))
-        elif EFFECTS[move].packet is Packet.DELETED:
+        elif packet is Packet.KEPT_FOR_RECEIPT and message_id in asking:
+            moved.awaiting.append(transition)
+        elif packet is not Packet.KEPT:
             cursor.execute(DELETE_PACKET, (message_id,))
-        elif EFFECTS[move].packet is Packet.KEPT_FOR_RECEIPT:
-            handed_over.append(transition)
-    asking = asking_for_receipts(cursor, [transition.message_id for transition in handed_over])
-    moved.awaiting.extend(transition for transition in handed_over if transition.message_id in asking)
-    cursor.executemany(
-        DELETE_PACKET, [(made.message_id,) for made in handed_over if made.message_id not in asking]
-    )
     return moved
 
 
