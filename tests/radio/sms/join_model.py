@@ -73,6 +73,7 @@ class Model:
         if len(same) >= limits.candidates and not self.evict(self.weakest_body(same, now), evicted):
             return False
         if whole:
+            self.make_room_to_complete(part, evicted)
             return True
         while len(own := self.of(source)) >= limits.per_sender:
             if not self.evict(self.weakest(own, now), evicted):
@@ -81,6 +82,21 @@ class Model:
             if not self.evict(self.weakest_of_all(source, now), evicted):
                 return False
         return True
+
+    def make_room_to_complete(self, part: Part, evicted: list[int]) -> None:
+        while len(own := self.of(part.segment.source)) > self.limits.per_sender:
+            if not self.evict(self.spare(part, own), evicted):
+                break
+        while len(self.parts) > self.limits.in_all:
+            if not self.evict(self.spare(part, self.parts), evicted):
+                break
+
+    def spare(self, part: Part, parts: list[Part]) -> Part | None:
+        """What the message of `part` can do without: suspects of others, or other bodies of this part."""
+        suspects = [each for each in parts if each.suspected]
+        others = [each for each in suspects if each.key != part.key]
+        same = [e for e in suspects if e.key == part.key and e.segment.number == part.segment.number]
+        return min(others, key=lambda each: each.suspected) if others else (same[0] if same else None)
 
     def weakest_body(self, same: list[Part], now: int) -> Part | None:
         suspects = [each for each in same if each.suspected]
@@ -157,6 +173,10 @@ class Model:
 
     def remembered(self) -> int:
         return sum(len(bodies) for _, bodies in self.consumed)
+
+    def withdraw(self, row: int) -> None:
+        for part in [each for each in self.parts if each.row == row]:
+            self.remove(part)
 
     def suspect(self, rows: Iterable[int]) -> None:
         for row in sorted(rows):

@@ -11,7 +11,7 @@ from tsm_gateway.radio.sms.join import Joiner, JoinLimits, OfferKind
 
 HALF_OPEN = 10_000
 FLOODERS = 100
-HONEST = 1_000
+HONEST = 500
 MEGABYTES = 1 << 20
 
 
@@ -61,7 +61,7 @@ def test_a_joiner_full_to_the_brim_is_bounded_too() -> None:
     finally:
         tracemalloc.stop()
     assert len(driver.joiner) == limits.in_all
-    assert peak <= 40 * MEGABYTES
+    assert peak <= 32 * MEGABYTES
 
 
 def test_spoofed_senders_in_any_number_do_not_stop_an_honest_one() -> None:

@@ -69,6 +69,13 @@ class JoinerAgainstModel(RuleBasedStateMachine):
         self.joiner.consume(parts)
         self.model.consume([held.segment for held in parts], rows_of(parts))
 
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        held = data.draw(st.sampled_from(sorted(self.held.values(), key=lambda each: each.row)))
+        self.joiner.withdraw(held)
+        self.model.withdraw(held.row)
+
     @precondition(lambda self: self.seen)
     @rule(data=st.data())
     def suspect(self, data: st.DataObject) -> None:

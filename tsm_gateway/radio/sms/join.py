@@ -22,14 +22,15 @@ When a bound is reached, somebody gives way, or the new part is not kept (OVER_B
 | parts in all | the oldest suspect; the oldest part of who holds most, if above `fair`; the oldest part |
 
 In the last line a sender never displaces one that holds no more than itself, unless nobody is above
-`fair`. A part that makes its message whole is not held up by the bounds of sender and total, as
-the message is about to go. So as long as fewer wrong bodies than `candidates` are sent for each part, a
-genuine message is found among the combinations (while they number no more than `attempts`); and what an
-attacker parks under somebody's number is gone once it failed, or after `stale_s`.
+`fair`. A part that makes its message whole is never refused for the bounds of sender and total, as the
+message is about to go: one part more is overlooked, and beyond that only suspects give way to it, none
+that its message needs. So while fewer wrong bodies than `candidates` are sent for each part, a genuine
+message is found among the combinations (if they number no more than `attempts`); and what an attacker
+parks under somebody's number gives way once it failed, or after `stale_s`.
 
 Cost: `offer`, `suspect` and `consume` take O(1) per part, plus at most `candidates` comparisons of
-bodies; making combinations takes O(total). Giving way takes O(1) per part that goes. `expire` is O(1)
-per part given up.
+bodies; making combinations takes O(total). Giving way takes O(1) per part that goes, and passes over the
+suspects of the message that is made whole. `expire` is O(1) per part given up.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ class Joiner:
         evicted: list[Held] = []
         if same is not None and not self._has_room_among(same, received_at, evicted):
             return Offered(_OVER_BOUND, None, (), ())
-        if not (completes or self._has_room(source, received_at, evicted)):
+        if completes:
+            self._make_room_to_complete(key, number, evicted)
+        elif not self._has_room(source, received_at, evicted):
             return Offered(_OVER_BOUND, None, (), evicted)
         held = Held(row, key, segment, received_at, durable=False)
         self._shelf.put(held)
@@ -182,7 +185,22 @@ class Joiner:
                 return False
         return True
 
+    def _make_room_to_complete(self, key: MessageKey, number: int, evicted: list[Held]) -> None:
+        """Let suspects give way (into `evicted`) to a part that makes its message whole.
+
+        One part more than each bound is overlooked, as the message is about to go. When it is none, its
+        parts are suspects, and give way to the next such part.
+        """
+        limits, shelf, room = self._limits, self._shelf, self._room
+        while shelf.count_of(key[0]) > limits.per_sender:
+            if not self._give_way(room.beside(key, number, shelf.suspected.get(key[0], {})), evicted):
+                break
+        while len(shelf.rows) > limits.in_all:
+            if not self._give_way(room.beside(key, number, shelf.suspects), evicted):
+                break
+
     def _give_way(self, held: Held | None, evicted: list[Held]) -> bool:
+        """Take a part away, into `evicted`; False when there is none to take."""
         if held is None:
             return False
         self._shelf.take(held)

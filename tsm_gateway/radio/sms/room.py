@@ -1,6 +1,7 @@
 """Who gives way when a bound of the joiner is reached; the table stands in `join`.
 
-Every choice is O(1), or O(`candidates`) among the bodies of one part.
+Every choice is O(1), or O(`candidates`) among the bodies of one part; `Room.beside` passes over the
+suspects of one message.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tsm_gateway.radio.sms.held import Held, JoinLimits
+    from tsm_gateway.radio.sms.held import Held, JoinLimits, MessageKey
     from tsm_gateway.radio.sms.shelf import Shelf
 
 
@@ -49,9 +50,18 @@ class Room:
             return _oldest(shelf.trusted[next(iter(senders))])
         return self.of_sender(source, now)
 
+    def beside(self, key: MessageKey, number: int, suspects: Mapping[int, Held]) -> Held | None:
+        """Which of `suspects` gives way to part `number` that makes its message whole; None: none does.
+
+        The oldest of other messages; else another body of this very part, which the message can spare.
+        """
+        other = next((held for held in suspects.values() if held.key != key), None)
+        same = self._shelf.messages.get(key, {}).get(number, ())
+        return other or next((held for held in same if held.suspect), None)
+
     def _if_stale(self, held: Held, now: int) -> Held | None:
         return held if now - held.received_at > self._limits.stale_s else None
 
 
-def _oldest(parts: dict[int, Held]) -> Held:
+def _oldest(parts: Mapping[int, Held]) -> Held:
     return next(iter(parts.values()))
