@@ -46,6 +46,13 @@ def _check_owner(path: Path, uid: int) -> None:
         raise StoreUnsafe(path=str(path), why="owned by another user: chown it")
 
 
+def free_octets(directory: Path) -> int:
+    """How much more an unprivileged process may write there. Raises StoreBroken."""
+    with _os_errors():
+        found = os.statvfs(directory)
+        return found.f_bavail * found.f_frsize
+
+
 def write_atomically(path: Path, octets: bytes) -> None:
     """Replace `path` by a private file holding `octets`, fsynced; the owner stays who it was.
 

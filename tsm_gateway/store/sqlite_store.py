@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from tsm_gateway.errors import TsmError
 from tsm_gateway.messages import Segment, Ticket
 from tsm_gateway.registry.errors import AlreadyKnown
-from tsm_gateway.relay.interfaces import Staged, StoredSegment
+from tsm_gateway.relay.interfaces import Staged, StoredSegment, StoreFull
 from tsm_gateway.store import accept_store, claim_store, purge_store, receipt_store, resync_store
 from tsm_gateway.store.check_store import find_faults
 from tsm_gateway.store.connection_store import connect
 from tsm_gateway.store.dialect import in_chunks
 from tsm_gateway.store.epoch_store import MarkKeeper
+from tsm_gateway.store.files_store import free_octets
 from tsm_gateway.store.key_store import retire_lapsed
 from tsm_gateway.store.migrate_store import STORE_ID_OCTETS, copy_database
 from tsm_gateway.store.move_store import move_messages
@@ -44,29 +45,41 @@ if TYPE_CHECKING:
     from tsm_gateway.relay.interfaces import Batch, Outgoing
 
 
+RESERVE: Final = 32 << 20  # octets; the log with its checkpoint stays below
+
+
 class SqliteStore:
     """The durable store."""
 
-    def __init__(self, path: Path, mark: Path, opened: Opened) -> None:
+    def __init__(self, path: Path, mark: Path, reserve: int, opened: Opened) -> None:
         """Use `open` instead."""
-        self._path, self._mark_path, self._opened = path, mark, opened
+        self._path, self._mark_path, self._reserve, self._opened = path, mark, reserve, opened
         self._health, self._writer, self._hot = opened.health, opened.writer, opened.hot
         self._keeper = None if opened.rolled_back else MarkKeeper(mark, opened.meta.store_id)
         self.registry = RegistryStore(opened.writer, opened.hot, opened.people, opened.health)
         self.queue = QueueStore(opened.writer, opened.people)
 
     @classmethod
-    def open(cls, path: Path, *, mark: Path, exclusive: bool, accept_rollback: bool = False) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        mark: Path,
+        exclusive: bool,
+        accept_rollback: bool = False,
+        reserve: int = RESERVE,
+    ) -> Self:
         """Open, create or upgrade the store at `path`; its epoch mark is the file `mark`.
 
         `exclusive` (the daemon): one process only, and a busy store raises StoreBusy at once instead of
         after 5 s. `accept_rollback` (`store resync` and `store check` only): open even when rolled back.
+        `reserve`: octets of free disk below which nothing new is taken in, so that what is there gets out.
 
         Raises StoreLocked (facts pid), StoreUnsafe, StoreUnreadable, SchemaNewer, StoreRolledBack,
         StoreFull, StoreBusy or StoreBroken.
         """
         opened = open_database(path, mark, exclusive=exclusive, accept_rollback=accept_rollback)
-        store = cls(path, mark, opened)
+        store = cls(path, mark, reserve, opened)
         try:
             store.mark()  # a mark that cannot be written is found at the start, not at the first rollback
         except BaseException:
@@ -98,8 +111,14 @@ class SqliteStore:
     # --- relay.interfaces.Spool ---
 
     def stage(self, batch: Batch) -> Staged:
-        """See `relay.interfaces.Spool`."""
+        """See `relay.interfaces.Spool`.
+
+        A batch with new payments or parts raises StoreFull already while the disk has less than the
+        reserve; one without still goes through.
+        """
         with self._writer.transaction() as cursor:
+            if (batch.acceptances or batch.journal) and self._tight():
+                raise StoreFull(cause="reserve")
             accept_store.write_acceptances(cursor, batch.acceptances)
             accept_store.move_windows(cursor, batch.windows)
             accept_store.move_counters(cursor, batch.pivs)
@@ -114,7 +133,10 @@ class SqliteStore:
 
     def flush(self) -> None:
         """See `relay.interfaces.Spool`."""
-        self._writer.commit()
+        self._writer.commit(tight=self._tight())
+
+    def _tight(self) -> bool:
+        return free_octets(self._path.parent) < self._reserve
 
     def claim_due(self, now: int, limit: int, providers: Sequence[str]) -> list[Outgoing]:
         """See `relay.interfaces.Spool`."""

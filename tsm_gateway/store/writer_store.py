@@ -60,19 +60,22 @@ class Writer:
         """The open transaction changes what others may have cached of the registry."""
         self._registry_moved = True
 
-    def commit(self) -> None:
-        """Make the open transaction durable, if there is one; fsyncs. Raises StoreFull or StoreBroken."""
+    def commit(self, *, tight: bool = False) -> None:
+        """Make the open transaction durable, if there is one; fsyncs. Raises StoreFull or StoreBroken.
+
+        While the disk is `tight` the log is emptied at once, so that it does not grow.
+        """
         with self.exclusive():
             if self._connection.in_transaction:
-                self._commit()
+                self._commit(CHECKPOINT_ROWS if not tight else 0)
 
-    def _commit(self) -> None:
+    def _commit(self, checkpoint_rows: int = CHECKPOINT_ROWS) -> None:
         self._cursor.execute(MOVE_META, (self._registry_moved, self._queue_moved))
         generation = self._cursor.execute(READ_GENERATION).fetchone()[0]
         self._cursor.execute("COMMIT")
         self.generation = generation
         self._forget()
-        if self._connection.total_changes - self._rows_at_checkpoint >= CHECKPOINT_ROWS:
+        if self._connection.total_changes - self._rows_at_checkpoint >= checkpoint_rows:
             # It is durable already: no room or a reader in the way only postpones the checkpoint.
             with suppress(StoreFull, StoreBusy):
                 self._checkpoint("PASSIVE")
