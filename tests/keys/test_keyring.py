@@ -29,6 +29,13 @@ def test_the_least_recently_used_gives_way() -> None:
     assert [ring.get(kid) for kid in (b"a", b"b", b"c")] == ["A", None, "C"]
 
 
+def test_putting_again_counts_as_use() -> None:
+    ring: Keyring[str] = Keyring(2)
+    for kid, value in ((b"a", "A"), (b"b", "B"), (b"a", "A2"), (b"c", "C")):
+        ring.put(kid, value)
+    assert [ring.get(kid) for kid in (b"a", b"b", b"c")] == ["A2", None, "C"]
+
+
 def test_a_cleared_keyring_holds_nothing() -> None:
     ring: Keyring[str] = Keyring(2)
     ring.put(b"a", "A")

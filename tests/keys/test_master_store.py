@@ -339,6 +339,30 @@ def test_a_crash_at_any_step_leaves_the_old_file_or_the_new_one(
         pytest.fail("the change never got through")
 
 
+@pytest.mark.parametrize(("change", "placed"), [(init_master, "link"), (add_master_version, "rename")])
+def test_the_file_is_synced_before_it_is_placed_and_its_folder_after(
+    tmp_path: Path, change: Callable[[Path, bytes], object], placed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "master.key"
+    if placed == "rename":
+        init_master(path, RANDOM)
+    fsync, place = os.fsync, getattr(os, placed)
+    steps: list[str] = []
+
+    def synced(descriptor: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def put(*paths: Path) -> None:
+        steps.append(placed)
+        place(*paths)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, placed, put)
+    change(path, MORE)
+    assert steps == ["file", placed, "folder"]
+
+
 @pytest.mark.parametrize("failing", ["fsync", "fchmod", "link"])
 def test_a_failing_disk_leaves_nothing_and_says_so(
     tmp_path: Path, failing: str, monkeypatch: pytest.MonkeyPatch
