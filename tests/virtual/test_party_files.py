@@ -155,7 +155,7 @@ def test_no_counter_is_given_out_twice_by_processes_that_race_and_are_killed(
     path, dice = tmp_path / "handset.json", random.Random(7)
     write_party(path, handset_record)
     outputs = []
-    for round_number in range(4):
+    for round_number in range(3):
         takers = []
         for number in range(2):
             output = tmp_path / f"taken-{round_number}-{number}"

@@ -138,6 +138,17 @@ def test_a_payment_sent_again_byte_for_byte_is_told_as_a_duplicate(
     assert opened[1].as_json()["duplicate"] is True
 
 
+def test_one_part_that_comes_again_is_neither_missing_its_siblings_nor_in_their_way(
+    handset_record: HandsetRecord, provider_record: ProviderRecord, relay: Relay
+) -> None:
+    provider, handset = Provider(provider_record), Handset(handset_record)
+    first = relay(handset.pay(ADDRESS, "1.00", "EUR", at=NOW), piv=5)
+    second = relay(handset.pay(ADDRESS, "2.00", "EUR", at=NOW), piv=5 + 256)
+    opened = receive(provider, [*first, first[0], second[1], second[0]])
+    assert [payment.payment.amount for payment in opened] == [100, 200]
+    assert provider.gaps() == []
+
+
 def test_a_reference_used_again_does_not_mix_two_payments(
     handset_record: HandsetRecord, provider_record: ProviderRecord, relay: Relay
 ) -> None:

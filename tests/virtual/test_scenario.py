@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,8 +25,15 @@ if TYPE_CHECKING:
 
     Connect = Callable[[VirtualSmsc], Awaitable[Esme]]
 
+NOW = 1_760_000_000
+ADDRESS = "+4930123456789"
 HONEST = "honest"
-FRAUDS = {"loses one": "missing", "seals one twice": "doubled", "changes one": "refused"}
+FRAUDS = {
+    "loses one": "missing",
+    "seals one twice": "doubled",
+    "changes one": "refused",
+    "slips one in": "altered",
+}
 
 
 class Gateway:
@@ -67,7 +75,7 @@ def play(
     connect: Connect, handset_record: HandsetRecord, provider_record: ProviderRecord, relay: Relay
 ) -> Callable[..., Outcome]:
     async def story(manner: str, weather: Weather, count: int) -> Outcome:
-        clock = MovedClock(1_760_000_000.0)
+        clock = MovedClock(NOW)
 
         async def sleep(seconds: float) -> None:
             clock.advance(seconds)
@@ -75,8 +83,11 @@ def play(
 
         async with VirtualSmsc({"tsm": Account("secret")}) as smsc:
             esme = await connect(smsc)
-            gateway = Gateway(esme, relay, manner)
             await esme.bind()
+            gateway = Gateway(esme, relay, manner)
+            if manner == "slips one in":
+                stranger = Handset(replace(handset_record, next_piv=1))
+                gateway.pass_on(stranger.pay(ADDRESS, "999.99", "EUR", at=NOW))
             provider = Provider(provider_record)
             scenario = Scenario(
                 smsc, [Handset(handset_record)], provider, weather=weather, clock=clock, sleep=sleep
@@ -89,11 +100,12 @@ def play(
                 await scenario.until_opened(10)
             await esme.until(lambda: esme.asked <= set(esme.responses))
             assert gateway.piv
-            assert len(opened) == scenario.outcome().opened + scenario.outcome().duplicates + len(
-                scenario.outcome().doubled
+            outcome = scenario.outcome()
+            assert len(opened) == sum(
+                (outcome.opened, outcome.duplicates, len(outcome.doubled), len(outcome.altered))
             )
             await esme.close()
-            return scenario.outcome()
+            return outcome
 
     return lambda *given: asyncio.run(story(*given))
 

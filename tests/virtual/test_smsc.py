@@ -20,6 +20,7 @@ from tsm_gateway.virtual.smsc_deliveries import SILENCE
 from tsm_gateway.virtual.smsc_faults import NO_FAULTS, Faults, Judgement, judge, read_faults
 from tsm_gateway.virtual.smsc_options import Account, SmscEvent, SmscOptions
 from tsm_gateway.virtual.smsc_receipt import ReceiptStyle
+from tsm_gateway.virtual.smsc_writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -501,6 +502,44 @@ def test_any_split_of_the_stream_reads_the_same(bodies: list[bytes], step: int) 
         read += frames(buffer)
     assert read == whole
     assert [one.body for one in read] == bodies
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("dribble", "written"), [(0, [b"abcde"]), (2, [b"ab", b"cd", b"e"]), (1, [b"a", b"b", b"c", b"d", b"e"])]
+)
+def test_a_session_writes_at_once_or_dribbles_and_closes_behind_the_last_octet(
+    dribble: int, written: list[bytes]
+) -> None:
+    async def story() -> None:
+        wire = Wire()
+        writer = Writer(wire, dribble)
+        writer.add(b"abc")
+        writer.add(b"de")
+        writer.close()
+        for _ in range(6):
+            await asyncio.sleep(0)
+        assert wire.written == written
+        assert wire.closed
+
+    run(story())
 
 
 def test_a_fault_spec_is_read_whole_or_refused() -> None:

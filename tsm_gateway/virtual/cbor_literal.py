@@ -7,9 +7,12 @@ the end.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tsm_gateway.virtual.errors import FormatMalformed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 UNSIGNED, NEGATIVE, OCTETS, TEXT, ARRAY, MAP = range(6)
 DEPTH = 8  # no format here nests deeper than 4
@@ -40,20 +43,44 @@ def head(major: int, argument: int) -> bytes:
 
 def encode(value: Value) -> bytes:
     """`value` in its one deterministic encoding. Raises ValueError past 64 bits, TypeError for others."""
-    if isinstance(value, bool):
-        message = "no format here has a truth value"
+    write = _WRITERS.get(type(value))
+    if write is None:
+        message = f"no format here has a {type(value).__name__}"
         raise TypeError(message)
-    if isinstance(value, int):
-        return head(UNSIGNED, value) if value >= 0 else head(NEGATIVE, -1 - value)
-    if isinstance(value, bytes):
-        return head(OCTETS, len(value)) + value
-    if isinstance(value, str):
-        octets = value.encode()
-        return head(TEXT, len(octets)) + octets
-    if isinstance(value, list | tuple):
-        return head(ARRAY, len(value)) + b"".join(map(encode, value))
-    pairs = sorted((encode(key), encode(inner)) for key, inner in value.items())
-    return head(MAP, len(pairs)) + b"".join(key + inner for key, inner in pairs)
+    return write(value)
+
+
+def _write_int(value: int) -> bytes:
+    return head(UNSIGNED, value) if value >= 0 else head(NEGATIVE, -1 - value)
+
+
+def _write_octets(value: bytes) -> bytes:
+    return head(OCTETS, len(value)) + value
+
+
+def _write_text(value: str) -> bytes:
+    octets = value.encode()
+    return head(TEXT, len(octets)) + octets
+
+
+def _write_array(value: Sequence[Value]) -> bytes:
+    return head(ARRAY, len(value)) + b"".join([encode(item) for item in value])
+
+
+def _write_map(value: Mapping[int, Value]) -> bytes:
+    pairs = sorted([(_write_int(key), encode(item)) for key, item in value.items()])
+    return head(MAP, len(pairs)) + b"".join([key + item for key, item in pairs])
+
+
+# By exact type, so that a truth value is not taken for an integer.
+_WRITERS: dict[type, Callable[[Any], bytes]] = {
+    int: _write_int,
+    bytes: _write_octets,
+    str: _write_text,
+    list: _write_array,
+    tuple: _write_array,
+    dict: _write_map,
+}
 
 
 def decode(octets: bytes) -> Value:

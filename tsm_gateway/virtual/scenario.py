@@ -73,6 +73,7 @@ class Scenario:
         self._opened: dict[bytes, int] = {}  # cti -> times shown as new
         self._altered: list[bytes] = []
         self._refused: list[VirtualError] = []
+        self._arrived = 0  # approved payments that were opened
         self._duplicates = 0
         self.on_opened: Callable[[OpenedPayment], None] | None = None
         smsc.subscribe(self._take, provider.record.msisdn)
@@ -109,13 +110,13 @@ class Scenario:
 
     async def until_opened(self, within_s: float) -> None:
         """Return once every approved payment was opened. Raises TimeoutError."""
-        await self._smsc.until(lambda: len(self._opened) >= len(self._approved), within_s)
+        await self._smsc.until(lambda: self._arrived >= len(self._approved), within_s)
 
     def outcome(self) -> Outcome:
         """The books as they stand."""
         return Outcome(
             approved=len(self._approved),
-            opened=sum(cti in self._approved for cti in self._opened),
+            opened=self._arrived,
             missing=tuple(cti for cti in self._approved if cti not in self._opened),
             duplicates=self._duplicates,
             doubled=tuple(cti for cti, times in self._opened.items() if times > 1),
@@ -144,4 +145,6 @@ class Scenario:
         seen = Approved(paid.device_id, paid.address, paid.amount, paid.currency)
         if self._approved.get(paid.cti) != seen:
             self._altered.append(paid.cti)
+        if paid.cti in self._approved and paid.cti not in self._opened:
+            self._arrived += 1
         self._opened[paid.cti] = self._opened.get(paid.cti, 0) + 1
