@@ -31,6 +31,9 @@ def test_kannels_driver_gets_every_text_answered_and_takes_our_payment(gateway: 
     driver.wait_delivered()
     wait_for(lambda: driver.handled("deliver_sm_resp") == TEXTS, "an answer to every text", 20)
     wait_for(lambda: driver.handled("enquire_link_resp") == TEXTS, "an answer to every enquire_link", 20)
+    # each text bears a receipted_message_id: a receipt for nothing of ours, and nothing more
+    running.wait_figure(TEXTS, "tsm_receipts_total", matched="no")
+    assert running.figure("tsm_payments_accepted_total") == 0
     assert deliver_all(smsc, running.pay()) == [0, 0]
     running.wait_figure(1, "tsm_payments_handed_over_total")
     assert driver.handled("submit_sm") == 2

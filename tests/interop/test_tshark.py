@@ -57,7 +57,7 @@ def test_the_dissector_reads_ports_and_parts_out_of_our_header(
     capture: Capture, recording: Recording
 ) -> None:
     rows = capture.rows(
-        "gsm_sms.udh.ports.dst", "gsm_sms.udh.mm.msg_parts", only=f"smpp.command_id == {SUBMIT_SM:#x}"
+        "gsm_sms.destination_port", "gsm_sms.udh.mm.msg_parts", only=f"smpp.command_id == {SUBMIT_SM:#x}"
     )
     ports = [port for row in rows for port in row[0].split(",")]
     totals = [int(total, 0) for row in rows for total in row[1].split(",")]
