@@ -14,7 +14,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from tsm_gateway.errors import TsmError
 from tsm_gateway.radio.smpp.rebind import Ending
@@ -76,6 +76,7 @@ class Wire(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._settling = False
+        self._settle_handle: asyncio.Handle | None = None
         self._starved = True  # somebody was told that there is no room
         self._quiet = asyncio.Event()
         self._tick_timer: asyncio.TimerHandle | None = None
@@ -86,9 +87,8 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected, TLS included: bind."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker: it is TCP
-        self._transport = transport
-        transport.set_write_buffer_limits(high=self.session.options.write_buffer)
+        self._transport = cast("asyncio.Transport", transport)  # it is TCP
+        self._transport.set_write_buffer_limits(high=self.session.options.write_buffer)
         self._guard(lambda: self.session.begin(self._loop.time()))
         self._tick_timer = self._loop.call_later(TICK_S, self._tick)
 
@@ -123,24 +123,19 @@ class Wire(asyncio.Protocol):
     def room(self) -> int:
         """How many parts may be submitted now; whoever hears 0 is told when that changes."""
         room = self.session.room(self._loop.time())
-        if not room:
-            self._starved = True
-            self._await_room()
+        self._starved = self._starved or not room
         return room
 
     def submit(self, parts: Sequence[Submission]) -> None:
-        """Send parts in one write."""
+        """Send parts; everything submitted and answered in one turn of the loop is one write."""
         self.session.submit(parts, self._loop.time())
-        self._write()
-        self.room()
+        self.room()  # whoever filled it is told when it empties
         self._settle_soon()
 
     def answer(self, answers: Iterable[tuple[Ticket, Verdict]]) -> None:
-        """Answer messages in one write."""
+        """Answer messages."""
         self.session.answer(answers)
-        if not self._settling:
-            self._write()
-            self._settle_soon()
+        self._settle_soon()
 
     def hold(self, *, held: bool) -> None:
         """Stop or go on taking messages."""
@@ -188,6 +183,7 @@ class Wire(asyncio.Protocol):
             return
         self._settling = True
         try:
+            self._write()
             while self._pass_on():
                 self._write()
             self._offer_room()
@@ -208,7 +204,6 @@ class Wire(asyncio.Protocol):
             step()
         except Exception as defect:  # noqa: BLE001 - the edge: told by class, as an alarm; then a new bind
             self.session.end(f"defect_{type(defect).__name__}", self._loop.time(), alarm=True)
-        self._write()
         self.settle()
 
     def _pass_on(self) -> bool:
@@ -226,17 +221,15 @@ class Wire(asyncio.Protocol):
         return bool(events or submitted or arrivals)
 
     def _offer_room(self) -> None:
+        """Tell of room once there is some; a full window wakes us by its answers, rate and pause by time."""
         if not self._starved or self.session.ended:
             return
-        if self.session.room(self._loop.time()):
+        now = self._loop.time()
+        if self.session.room(now):
             self._starved = False
             self._outlets.room()
-        else:
-            self._await_room()
-
-    def _await_room(self) -> None:
-        """Wake up when rate or pause allow the next part; a full window wakes us by its answers."""
-        wait_s = self.session.submitter.wait_s(self._loop.time())
+            return
+        wait_s = self.session.submitter.wait_s(now)
         if wait_s and self._room_timer is None:
             self._room_timer = self._loop.call_later(wait_s, self._room_due)
 
@@ -268,7 +261,12 @@ class Wire(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _settle_soon(self) -> None:
-        self._loop.call_soon(self.settle)
+        if self._settle_handle is None and not self._settling:
+            self._settle_handle = self._loop.call_soon(self._settle_due)
+
+    def _settle_due(self) -> None:
+        self._settle_handle = None
+        self.settle()
 
     def _close(self) -> None:
         if self._transport and self._abort_timer is None:
