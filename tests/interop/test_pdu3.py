@@ -9,8 +9,6 @@ import pytest
 from smpp.pdu.operations import DeliverSMResp, SubmitSM
 from smpp.pdu.pdu_encoding import PDUEncoder
 
-from tsm_gateway.virtual.part import Part
-
 if TYPE_CHECKING:
     from tests.interop.recording import Recording
 
@@ -48,5 +46,6 @@ def test_the_sequence_numbers_answer_the_ones_that_asked(pdus: list[Any], record
 
 def test_the_payments_arrived_as_they_were_made(recording: Recording) -> None:
     assert recording.statuses == [0] * (2 * len(recording.paid) + 1)
-    assert sorted(payment.payment.amount for payment in recording.opened) == [150, 250, 350]
-    assert all(isinstance(part, Part) for parts in recording.paid for part in parts)
+    opened = recording.gateway.opened(recording.taken)
+    assert sorted(payment.payment.amount for payment in opened) == [150, 250, 350]
+    assert not any(payment.duplicate for payment in opened)
