@@ -233,6 +233,9 @@ def test_parts_are_spread_over_the_binds_of_an_account_and_kept_from_other_accou
                 await esme.bind()
             await smsc.send(parts * 4)
             assert [len(esme.deliveries) for esme in binds] == [4, 4]
+            for _ in range(4):
+                await smsc.send(parts[:1])  # one at a time: the binds take turns all the same
+            assert [len(esme.deliveries) for esme in binds] == [6, 6]
             own = smsc.send([parts[0]._replace(destination="999")])
             other = await connect(smsc)
             await other.bind(system_id="other")
