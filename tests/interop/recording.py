@@ -54,4 +54,6 @@ def record(folder: Path) -> Recording:
         wait_for(lambda: ENQUIRE_LINK in commands(tap.from_gateway), "an enquire_link")
         gateway.stop()
         wait_for(lambda: UNBIND_RESP in commands(tap.from_smsc), "the answer to our unbind")
+        if capture:
+            capture.wait_closed()
         return Recording(tap.from_gateway, tap.from_smsc, taken, paid, statuses, capture, gateway)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +12,10 @@ from smpplib import consts
 
 from tests.interop.peers.libsmpp34 import compile_judge, verdicts
 from tests.interop.peers.node_smsc import NodeSmsc
+from tests.interop.peers.program import require
 from tests.interop.peers.smpp34_smsc import Smpp34Smsc
 from tests.interop.peers.smsc import deliver_all, take
+from tests.interop.peers.tshark import Capture
 from tsm_gateway.virtual.part import Part, cut
 
 if TYPE_CHECKING:
@@ -107,6 +110,28 @@ def test_the_node_smsc_spells_an_id_differently_in_its_receipt(
     assert receipt.esm_class == 0x04
     assert spelt != message_id
     assert int(spelt.rstrip("\0"), in_receipt) == int(message_id, in_response)
+
+
+def test_wireshark_tells_a_good_pdu_from_a_broken_one(tmp_path: Path) -> None:
+    require("tshark", "tshark")
+    good = smpp34.SubmitSm("16500", "4915300000003", PACKET[:140], esm_class=0x40, data_coding=4).encode()
+    length_at = good.index(PACKET[:140]) - 1
+    too_long = good[:length_at] + b"\xfe" + good[length_at + 1 :]  # sm_length beyond the PDU's end
+    for pdu, broken in ((good, False), (too_long, True)):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            capture = Capture(port, tmp_path / f"{broken}.pcapng")
+            try:
+                with socket.create_connection(("127.0.0.1", port)) as sender, listener.accept()[0] as taker:
+                    sender.sendall(pdu)
+                    sender.shutdown(socket.SHUT_WR)
+                    while taker.recv(4096):
+                        pass
+                capture.wait_closed()
+            finally:
+                capture.stop()
+        assert len(capture.rows("frame.number")) == 1
+        assert bool(capture.complaints()) is broken
 
 
 def test_libsmpp34_tells_a_good_pdu_from_a_broken_one(tmp_path: Path) -> None:

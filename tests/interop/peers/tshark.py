@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READ_S = 60.0
+BOTH_ENDS = 2
 
 
 class Capture:
@@ -39,6 +40,17 @@ class Capture:
     def start(cls, port: int, file: Path) -> Capture | None:
         """A capture, or None where there is no tshark."""
         return cls(port, file) if shutil.which("tshark") else None
+
+    def wait_closed(self, within_s: float = 15.0) -> None:
+        """Wait until both ends of a connection are seen to close: everything before it is in the file."""
+        wait_for(
+            lambda: (
+                sum("[FIN" in line for line in list(self._program.lines)) >= BOTH_ENDS
+                or any("[RST" in line for line in list(self._program.lines))
+            ),
+            "the connection's end in the capture",
+            within_s,
+        )
 
     def stop(self) -> None:
         self._program.stop()
