@@ -26,22 +26,14 @@ from tests.radio.smpp.peer import (
     Desk,
     data_body,
     deliver,
-    options_for,
     part,
     pdu,
 )
-from tsm_gateway.messages import Fate, PartId, Segment, Ticket, Verdict
+from tsm_gateway.messages import Fate, Segment, Ticket, Verdict
 from tsm_gateway.radio.smpp.bind_life import BIND_LIFE, BindEvent, BindState
-from tsm_gateway.radio.smpp.intake import HOLD_S, Intake
-from tsm_gateway.radio.smpp.link_event import EVENTS, EVERY_S, Gate
-from tsm_gateway.radio.smpp.options import BindMode, Endpoint, TlsOptions, problems
+from tsm_gateway.radio.smpp.link_event import EVENTS
+from tsm_gateway.radio.smpp.options import BindMode
 from tsm_gateway.radio.smpp.rebind import Ending
-from tsm_gateway.radio.smpp.submission import relative_time
-from tsm_gateway.radio.smpp.window import LAST_SEQUENCE, Control, Window
-from tsm_gateway.secret import Secret
-
-PART = PartId(bytes(16), 1)
-
 
 # The bind's table
 
@@ -83,86 +75,6 @@ def test_no_order_of_events_breaks_a_session(first: str) -> None:
 def _is_sound(desk: Desk) -> None:
     assert {event.event for event in desk.session.notes.events} <= EVENTS
     assert (desk.session.state is BindState.CLOSED) == (desk.session.ended is not None)
-
-
-# Window and sequence numbers
-
-
-def test_sequence_numbers_wrap_from_the_last_to_one() -> None:
-    window = Window(5, last=LAST_SEQUENCE - 1)
-    assert [window.number() for _ in range(3)] == [LAST_SEQUENCE, 1, 2]
-
-
-def test_a_number_still_waiting_is_not_given_out_again() -> None:
-    window = Window(5, last=LAST_SEQUENCE)
-    window.sent(1, PART, 10.0)
-    window._last = LAST_SEQUENCE
-    assert window.ask(Control.PROBE) == 2
-    window._last = LAST_SEQUENCE
-    assert window.number() == 3
-
-
-def test_late_submissions_come_out_oldest_first_and_once() -> None:
-    window = Window(5)
-    for number in range(1, 4):
-        window.sent(window.number(), PartId(bytes(16), number), float(number))
-    assert [late.number for late in window.late(2.0)] == [1, 2]
-    assert window.late(2.0) == []
-    assert window.free() == 4
-
-
-def test_deadlines_move_when_no_answer_could_be_read() -> None:
-    window = Window(5)
-    window.sent(window.number(), PART, 10.0)
-    window.postpone(5.0)
-    assert window.late(14.9) == []
-    assert window.late(15.0) == [PART]
-
-
-# Intake
-
-
-def test_reading_stops_at_the_limit_and_goes_on_at_half_of_it() -> None:
-    intake = Intake(4, 5.0)
-    for sequence in range(3):
-        intake.take(sequence, DELIVER, 0.0)
-    assert intake.reads(0.0)
-    intake.take(3, DELIVER, 0.0)
-    assert not intake.reads(0.0)
-    intake.answered(0)
-    assert not intake.reads(0.0)
-    intake.answered(1)
-    assert intake.reads(0.0)
-
-
-def test_a_held_intake_first_stops_reading_and_then_refuses() -> None:
-    intake = Intake(4, 5.0)
-    intake.hold(10.0)
-    intake.hold(11.0)  # asking twice is asking once
-    assert not intake.reads(10.0 + HOLD_S - 0.1)
-    assert intake.refusal(10.0 + HOLD_S - 0.1) is None
-    assert intake.reads(10.0 + HOLD_S)
-    assert intake.refusal(10.0 + HOLD_S) is Verdict.FULL
-    intake.release()
-    assert intake.refusal(10.0 + HOLD_S) is None
-
-
-@given(st.lists(st.tuples(st.sampled_from(["take", "answer", "late"]), st.integers(0, 5)), max_size=50))
-def test_a_request_is_answered_exactly_once_in_any_order(steps: list[tuple[str, int]]) -> None:
-    intake, open_, now = Intake(100, 2.0), set[int](), 0.0
-    for what, sequence in steps:
-        now += 0.5
-        if what == "take":
-            assert intake.take(sequence, DELIVER, now) is (sequence not in open_)
-            open_.add(sequence)
-        elif what == "answer":
-            assert (intake.answered(sequence) == DELIVER) is (sequence in open_)
-            open_.discard(sequence)
-        else:
-            late = {unanswered.sequence for unanswered in intake.late(now)}
-            assert late <= open_
-            open_ -= late
-        assert len(intake) == len(open_)
 
 
 # Binding
@@ -474,68 +386,3 @@ def test_the_first_reason_of_an_end_stands() -> None:
     assert desk.session.ended
     assert desk.session.ended.reason == "reset"
     assert desk.events.count("link.lost") == 1
-
-
-# Events, options, times
-
-
-def test_a_gate_lets_one_event_through_and_counts_the_others() -> None:
-    gate = Gate()
-    assert [gate.admit("pdu.refused", 0.0) for _ in range(3)] == [1, 0, 0]
-    assert gate.admit("pdu.ignored", 0.0) == 1
-    assert gate.admit("pdu.refused", EVERY_S, 5) == 7
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, ""),
-        (1, "000000000001000R"),
-        (604_800, "000007000000000R"),
-        (90_061, "000001010101000R"),
-        (35 * 86_400, "000105000000000R"),
-        (10**9, "009900000000000R"),
-    ],
-)
-def test_a_validity_is_said_in_the_relative_form(seconds: int, text: str) -> None:
-    assert relative_time(seconds) == text
-
-
-def test_options_that_work_have_no_problems() -> None:
-    assert problems(options_for(2775)) == []
-    assert problems(options_for(2775, hosts=(Endpoint("smsc.example", 2775),), tls=TlsOptions())) == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "key"),
-    [
-        ({"hosts": ()}, "host"),
-        ({"hosts": (Endpoint("", 1),), "plain_text": True}, "host"),
-        ({"hosts": (Endpoint("::1", 0),)}, "port"),
-        ({"hosts": (Endpoint("198.51.100.1", 2775),)}, "tls"),
-        ({"tls": TlsOptions(key="k.pem")}, "tls.key"),
-        ({"name": ""}, "name"),
-        ({"system_id": "sixteen-letters!"}, "system_id"),
-        ({"password": Secret(b"nine-long")}, "password"),
-        ({"password": Secret(b"a\0b")}, "password"),
-        ({"service_type": "toolong"}, "service_type"),
-        ({"source": "+49123456789012345678901"}, "source"),
-        ({"source": "a name too long"}, "source"),
-        ({"window": 0}, "window"),
-        ({"source_ton": 256}, "source_ton"),
-        ({"rebind_min_s": 9.0, "rebind_max_s": 1.0}, "rebind_min_s"),
-    ],
-)
-def test_a_problem_of_the_options_is_named_by_its_key(changes: dict[str, object], key: str) -> None:
-    assert {problem.partition(":")[0] for problem in problems(options_for(2775, **changes))} == {key}
-
-
-def test_every_problem_is_told_at_once_and_the_password_never() -> None:
-    options = options_for(2775, window=0, system_id="x" * 20, password=Secret(b"swordfish-9"))
-    found = problems(options)
-    assert len(found) == 3
-    assert "swordfish" not in " ".join(found) + repr(options)
-
-
-def test_a_private_way_needs_no_tls() -> None:
-    assert problems(options_for(hosts=(Endpoint("198.51.100.1", 2775),), plain_text=True)) == []

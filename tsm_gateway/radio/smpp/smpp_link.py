@@ -188,8 +188,9 @@ class SmppLink:
 
     async def _connect(self, endpoint: Endpoint) -> Wire | None:
         options, loop = self._options, asyncio.get_running_loop()
+        patience_s = options.connect_s + (options.tls.handshake_s if options.tls else 0.0)
         try:
-            async with asyncio.timeout(options.connect_s) as self._patience:
+            async with asyncio.timeout(patience_s) as self._patience:
                 _, wire = await loop.create_connection(
                     lambda: self._wire_to(endpoint, loop),
                     endpoint.host,
