@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.store.samples import open_store, populate
 
 if TYPE_CHECKING:

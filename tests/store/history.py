@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from contextlib import closing
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from tests.store.samples import acceptance, message_id, open_store, payments
 
+from tests.store.samples import acceptance, message_id, open_store, payments
 from tsm_gateway.relay.interfaces import StoreConflict
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REACHED = {"accepted": 0, "handed_over": 1, "delivered": 2}
 STATES = {"active": 0, "queued": 0, "handed_over": 1, "delivered": 2}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.store.samples import (
     FIRST_WINDOW,
     NOW,
@@ -17,7 +18,6 @@ from tests.store.samples import (
     provider_key,
     window_at,
 )
-
 from tsm_gateway.registry.device import DeviceEntry, DeviceMove, DeviceState, KeyState
 from tsm_gateway.registry.errors import AlreadyKnown, MoveNotAllowed, NotKnown
 from tsm_gateway.registry.provider import ProviderEntry, ProviderMove, ProviderState, Verify

@@ -7,6 +7,7 @@ A database's own test module imports these tests and brings a fixture `store`: a
 from __future__ import annotations
 
 import pytest
+
 from tests.store.samples import (
     FIRST_WINDOW,
     NOW,
@@ -23,7 +24,6 @@ from tests.store.samples import (
     submitted,
     window_at,
 )
-
 from tsm_gateway.messages import ReceiptState
 from tsm_gateway.relay.interfaces import (
     Batch,
@@ -272,7 +272,9 @@ def test_a_reason_stands_until_the_next_one(store: Store) -> None:
 # --- claims ---
 
 
-def claimed(store: Store, now: int = NOW, limit: int = 10, providers: tuple[str, ...] = ("bank",)) -> list[int]:
+def claimed(
+    store: Store, now: int = NOW, limit: int = 10, providers: tuple[str, ...] = ("bank",)
+) -> list[int]:
     """The numbers of the messages that a claim gives."""
     found = store.claim_due(now, limit, providers)
     store.flush()
@@ -375,9 +377,7 @@ def test_a_packet_is_kept_as_long_as_it_may_be_sent_again(
 
 
 def has_packet(store: Store, number: int) -> bool:
-    return bool(
-        store._hot.row("SELECT count(*) FROM outbox WHERE message_id = ?", (message_id(number),))[0]
-    )
+    return bool(store._hot.row("SELECT count(*) FROM outbox WHERE message_id = ?", (message_id(number),))[0])
 
 
 # --- receipts ---

@@ -8,9 +8,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.store.samples import NOW, open_store, payments, segment
 from tests.store.writer import next_number
-
 from tsm_gateway.relay.interfaces import Batch, StoreFull, Transition
 from tsm_gateway.relay.states import MessageState, Move
 from tsm_gateway.store.files_store import free_octets

@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.store.history import History, assert_kept
 from tests.store.writer import EXITS
-
 from tsm_gateway.relay.interfaces import StoreBroken
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""kill -9 at any moment: what was acknowledged is there, what was not may be, and nothing is accepted twice."""
+"""kill -9 at any moment: what was acknowledged is there, and nothing is accepted twice."""
 
 from __future__ import annotations
 
@@ -41,14 +41,13 @@ def test_twenty_kills_lose_nothing(folder: Path) -> None:
 
 
 def start(folder: Path) -> tuple[int, int]:
-    """A process that lives off the store; its id, and the end of the pipe from which to read what it tells."""
+    """A process that lives off the store: its id, and where to read what it tells."""
     told, tell = os.pipe()
     child = os.fork()
     if child:
         os.close(tell)
         return child, told
     try:
-        store = open_store(folder)
-        writer.work(store, lambda line: os.write(tell, line.encode() + b"\n"), count=10**9, lives=True)
+        writer.work(open_store(folder), writer.teller(tell), count=10**9, lives=True)
     finally:
         os._exit(1)

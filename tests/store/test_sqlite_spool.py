@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.store.registry_contract import *  # noqa: F403 - the contract's tests run here
 from tests.store.samples import open_store
 from tests.store.spool_contract import *  # noqa: F403

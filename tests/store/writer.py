@@ -1,6 +1,6 @@
 """A program that lives off a store: it tells on stdout what was made durable, line by line, after the flush.
 
-    python -m tests.store.writer FOLDER ACKS [--count N] [--loose] [--lives] [--wait-for FILE]
+    python -m tests.store.writer FOLDER ACKS [--count N] [--lives] [--loose]
 
 FOLDER is a populated store (samples.populate); ACKS a file that gets one octet-exact line per fact
 ("accepted 7"), written without a buffer, or "-" for stdout. Payments are numbered on from what the store
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.store.samples import NOW, message_id, open_store, payments, receipt, submitted
-
 from tsm_gateway.errors import TsmError
 from tsm_gateway.relay.interfaces import Batch, StoreBroken, StoreFull, Transition
 from tsm_gateway.relay.states import MessageState, Move
@@ -64,6 +63,15 @@ def tell_all(tell: Callable[[str], None], what: str, numbers: range) -> None:
         tell(f"{what} {number}")
 
 
+def teller(descriptor: int) -> Callable[[str], None]:
+    """Write lines without a buffer, each at once."""
+
+    def tell(line: str) -> None:
+        os.write(descriptor, line.encode() + b"\n")
+
+    return tell
+
+
 def keep_trying(store: SqliteStore, tell: Callable[[str], None]) -> None:
     """After a failure: whatever succeeds now would be acknowledged although nobody can trust it."""
     for _ in range(LATER_TRIES):
@@ -78,7 +86,7 @@ def loosen() -> None:
     strict = connection_store.WRITING
     loose = tuple(pragma.replace("synchronous = FULL", "synchronous = NORMAL") for pragma in strict)
     assert loose != strict
-    connection_store.WRITING = loose  # type: ignore[misc]
+    vars(connection_store)["WRITING"] = loose
 
 
 def main() -> int:
@@ -93,10 +101,7 @@ def main() -> int:
         loosen()
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     descriptor = 1 if options.acks == "-" else os.open(options.acks, flags, 0o600)
-
-    def tell(line: str) -> None:
-        os.write(descriptor, line.encode() + b"\n")
-
+    tell = teller(descriptor)
     try:
         store = open_store(options.folder)
     except TsmError as error:

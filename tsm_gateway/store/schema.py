@@ -68,14 +68,14 @@ device = Table(
     Column("msisdn", Text, nullable=False),  # "+E.164", "" when unknown
     Column("created_at", Whole, nullable=False),
     Column("changed_at", Whole, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # why it is in this state
     Column("crc", Whole, nullable=False),  # over all columns ahead
 )
 
 provider = Table(
     "provider",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Text, primary_key=True),  # the owner-id of its keys
     Column("state", Text, nullable=False),  # registry.provider.ProviderState
     Column("msisdn", Text, nullable=False),  # where packets are sent
     Column("routes", Text, nullable=False),  # JSON array of link names, best first
@@ -86,7 +86,7 @@ provider = Table(
     Column("validity_s", Whole, nullable=False),  # 0 = the network's default
     Column("created_at", Whole, nullable=False),
     Column("changed_at", Whole, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # why it is in this state
     Column("crc", Whole, nullable=False),  # over all columns ahead and the addresses in order
 )
 
@@ -94,7 +94,7 @@ provider_address = Table(
     "provider_address",
     metadata,
     Column("address", Text, primary_key=True),  # registry/address.py
-    Column("name", Text, ForeignKey("provider.name"), nullable=False, index=True),
+    Column("name", Text, ForeignKey("provider.name"), nullable=False, index=True),  # whose it is
     Column("position", SmallInteger, nullable=False),  # 0, 1, … in the order they were given
 )
 
@@ -125,7 +125,7 @@ Index(
 replay_window = Table(
     "replay_window",
     metadata,
-    Column("kid", LargeBinary, ForeignKey("wrapped_key.kid"), primary_key=True),
+    Column("kid", LargeBinary, ForeignKey("wrapped_key.kid"), primary_key=True),  # 4 octets
     Column("highest", Whole, nullable=False),  # PIV
     Column("bitmap", Whole, nullable=False),  # 64 bits as a signed number; bit 0 = highest
     Column("crc", Whole, nullable=False),  # over all columns ahead
@@ -135,7 +135,7 @@ replay_window = Table(
 piv_counter = Table(
     "piv_counter",
     metadata,
-    Column("kid", LargeBinary, ForeignKey("wrapped_key.kid"), primary_key=True),
+    Column("kid", LargeBinary, ForeignKey("wrapped_key.kid"), primary_key=True),  # 4 octets
     Column("next_piv", Whole, nullable=False),  # not used yet; only ever grows
     Column("crc", Whole, nullable=False),  # over all columns ahead
     **CLUSTERED,
@@ -189,7 +189,7 @@ cti = Table(
     "cti",
     metadata,
     Column("cti", LargeBinary, primary_key=True),  # 8 octets, the certificate's id; first, to look up many
-    Column("device_id", Text, primary_key=True),
+    Column("device_id", Text, primary_key=True),  # who presented it
     Column("expires", Whole, nullable=False, index=True),  # the certificate's exp
     **CLUSTERED,
 )
@@ -199,14 +199,14 @@ segment = Table(
     metadata,
     Column("row", Whole, primary_key=True, autoincrement=False),  # given by the relay, increasing
     Column("bearer", Text, nullable=False),  # all that outlives a restart of its ticket
-    Column("source", Text, nullable=False),
-    Column("destination", Text, nullable=False),
-    Column("protocol_id", SmallInteger, nullable=False),
-    Column("data_coding", SmallInteger, nullable=False),
-    Column("port", Integer),
-    Column("reference", Integer),
-    Column("total", SmallInteger, nullable=False),
-    Column("number", SmallInteger, nullable=False),
+    Column("source", Text, nullable=False),  # who sent it
+    Column("destination", Text, nullable=False),  # the number it was sent to
+    Column("protocol_id", SmallInteger, nullable=False),  # TP-PID
+    Column("data_coding", SmallInteger, nullable=False),  # TP-DCS
+    Column("port", Integer),  # destination port; NULL without application port addressing
+    Column("reference", Integer),  # concatenation reference; NULL when not concatenated
+    Column("total", SmallInteger, nullable=False),  # parts of the whole message
+    Column("number", SmallInteger, nullable=False),  # this part, 1..total
     Column("body", LargeBinary, nullable=False),  # ciphertext
     Column("received_at", Whole, nullable=False),
 )
@@ -216,11 +216,11 @@ part = Table(
     metadata,
     Column("message_id", LargeBinary, primary_key=True),
     Column("number", SmallInteger, primary_key=True),  # 1..total
-    Column("total", SmallInteger, nullable=False),
+    Column("total", SmallInteger, nullable=False),  # parts of its message
     Column("smsc_id", Text, nullable=False),  # the id it was given, best spelling; "" when none
     Column("at", Whole, nullable=False),  # when it was taken
     Column("receipt", Text, nullable=False),  # "", or messages.ReceiptState "delivered", "failed"
-    Column("receipt_at", Whole),
+    Column("receipt_at", Whole),  # when its receipt came
     **CLUSTERED,
 )
 
@@ -239,9 +239,9 @@ early_receipt = Table(
     Column("best", Text, primary_key=True),  # the receipt's first spelling: names the receipt
     Column("spelling", Text, primary_key=True, index=True),
     Column("position", SmallInteger, nullable=False),  # of the spelling, 0 = best
-    Column("bearer", Text, nullable=False),
+    Column("bearer", Text, nullable=False),  # the link it came by
     Column("state", Text, nullable=False),  # messages.ReceiptState
-    Column("error", Text, nullable=False),
+    Column("error", Text, nullable=False),  # the network's error field
     Column("arrived_at", Whole, nullable=False, index=True),
     **CLUSTERED,
 )

@@ -54,7 +54,7 @@ class Writer:
             self._cursor.execute("BEGIN IMMEDIATE")
             yield self._cursor
             self._registry_moved, self._queue_moved = registry, queue
-            self._commit()
+            self._commit(CHECKPOINT_ROWS)
 
     def registry_moved(self) -> None:
         """The open transaction changes what others may have cached of the registry."""
@@ -67,9 +67,9 @@ class Writer:
         """
         with self.exclusive():
             if self._connection.in_transaction:
-                self._commit(CHECKPOINT_ROWS if not tight else 0)
+                self._commit(0 if tight else CHECKPOINT_ROWS)
 
-    def _commit(self, checkpoint_rows: int = CHECKPOINT_ROWS) -> None:
+    def _commit(self, checkpoint_rows: int) -> None:
         self._cursor.execute(MOVE_META, (self._registry_moved, self._queue_moved))
         generation = self._cursor.execute(READ_GENERATION).fetchone()[0]
         self._cursor.execute("COMMIT")
@@ -134,5 +134,6 @@ class Writer:
         if not self._health.broken:
             with suppress(sqlite3.Error):
                 self._roll_back()
-                self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._cursor.close()  # a statement left open would keep the files open behind our back
         self._connection.close()

@@ -1,0 +1,135 @@
+"""The schema: written twice, in words for people and in steps for files; both must say the same."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.pool import StaticPool
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from tests.store.samples import open_store, payments
+from tsm_gateway.relay.interfaces import StoreBroken
+from tsm_gateway.relay.states import MessageState
+from tsm_gateway.store import migrate_store
+from tsm_gateway.store import open_store as opening
+from tsm_gateway.store.failures import SchemaNewer, StoreLocked
+from tsm_gateway.store.schema import metadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OURS = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%' AND name NOT LIKE 'sqlite%'"
+NEXT = '''"""A change that adds a column."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("device", sa.Column("note", sa.Text(), server_default="new"))
+    {then}
+'''
+
+
+def tables_of(connection: sqlite3.Connection) -> dict[str, str]:
+    return {name: " ".join((sql or "").split()) for name, sql in connection.execute(OURS)}
+
+
+def revision(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def test_the_migrations_make_the_schema_that_is_described(folder: Path) -> None:
+    described = sqlite3.connect(":memory:")
+    metadata.create_all(create_engine("sqlite://", creator=lambda: described, poolclass=StaticPool))
+    with closing(sqlite3.connect(folder / "gateway.db")) as made:
+        assert tables_of(made) == tables_of(described)
+    described.close()
+
+
+def test_the_last_migration_is_this_releases_schema() -> None:
+    assert ScriptDirectory(migrate_store.MIGRATIONS).get_current_head() == migrate_store.HEAD
+
+
+@pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda table: table.name)
+def test_the_schema_can_be_said_to_postgresql(table: object) -> None:
+    dialect = postgresql.dialect()
+    text = str(CreateTable(table).compile(dialect=dialect))  # type: ignore[arg-type]
+    indices = [str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes]  # type: ignore[attr-defined]
+    assert "ROWID" not in text
+    assert all(("WHERE" in index) == ("due" in index or "overlap" in index) for index in indices)
+
+
+# --- upgrades ---
+
+
+@pytest.fixture
+def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A release with one more migration; its file, to be written."""
+    scripts = shutil.copytree(migrate_store.MIGRATIONS, tmp_path / "migrations")
+    monkeypatch.setattr(migrate_store, "MIGRATIONS", scripts)
+    for module in (migrate_store, opening):
+        monkeypatch.setattr(module, "HEAD", "0002")
+    file = scripts / "versions" / "0002_note.py"
+    file.write_text(NEXT.format(then="pass"))
+    return file
+
+
+@pytest.mark.usefixtures("newer")
+def test_an_older_store_is_copied_and_brought_up_to_date(folder: Path) -> None:
+    store = open_store(folder)
+    store.stage(payments([1]))
+    store.flush()
+    assert store.queue.counts() == {MessageState.QUEUED: 1}
+    store.close()
+    assert (revision(folder / "gateway.db"), revision(folder / "gateway.db.before-0001")) == ("0002", "0001")
+    with closing(sqlite3.connect(folder / "gateway.db")) as connection:
+        assert connection.execute("SELECT DISTINCT note FROM device").fetchall() == [("new",)]
+    assert (folder / "gateway.db.before-0001").stat().st_mode & 0o777 == 0o600
+    assert not list(folder.glob("*.new"))
+    open_store(folder).close()
+
+
+@pytest.mark.parametrize("then", ["op.execute('nonsense')", "raise RuntimeError('half way')"])
+def test_an_upgrade_that_fails_changes_nothing(folder: Path, newer: Path, then: str) -> None:
+    newer.write_text(NEXT.format(then=then))
+    before = (folder / "gateway.db").read_bytes()
+    with pytest.raises((StoreBroken, RuntimeError)):
+        open_store(folder)
+    with closing(sqlite3.connect(folder / "gateway.db")) as connection:
+        assert "note" not in tables_of(connection)["device"]
+    assert revision(folder / "gateway.db") == "0001"
+    assert len((folder / "gateway.db").read_bytes()) == len(before)
+
+
+def test_nobody_upgrades_under_a_running_daemon(folder: Path, request: pytest.FixtureRequest) -> None:
+    daemon = open_store(folder)
+    request.getfixturevalue("newer")
+    with pytest.raises(StoreLocked):
+        open_store(folder, exclusive=False)
+    daemon.close()
+    assert revision(folder / "gateway.db") == "0001"
+
+
+def test_a_newer_store_is_refused_naming_both(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as newest:
+        scripts = shutil.copytree(migrate_store.MIGRATIONS, folder / "migrations")
+        (scripts / "versions" / "0002_note.py").write_text(NEXT.format(then="pass"))
+        newest.setattr(migrate_store, "MIGRATIONS", scripts)
+        for module in (migrate_store, opening):
+            newest.setattr(module, "HEAD", "0002")
+        open_store(folder).close()
+    with pytest.raises(SchemaNewer) as caught:
+        open_store(folder)
+    assert (caught.value.facts["found"], caught.value.facts["known"]) == ("0002", "0001")
