@@ -57,7 +57,7 @@ def _standard_loggers_as_they_were() -> Iterator[None]:
 def test_a_line_is_one_json_object_with_time_level_and_event_first() -> None:
     captured = Captured()
     captured.log.emit(
-        Event.PAYMENT_ACCEPTED, message_id=bytes(16), kid=b"\x01\x02\x03\x04", piv=7, open_ms=1.23456
+        Event.PAYMENT_ACCEPTED, message_id=bytes(16), kid=b"\x01\x02\x03\x04", piv=7, answer_ms=1.23456
     )
     line = captured.line()
     assert list(line)[:3] == ["at", "level", "event"]
@@ -66,7 +66,7 @@ def test_a_line_is_one_json_object_with_time_level_and_event_first() -> None:
     assert line["message_id"] == "00" * 16
     assert line["kid"] == "01020304"
     assert line["piv"] == 7
-    assert line["open_ms"] == 1.235
+    assert line["answer_ms"] == 1.235
     time.strptime(str(line["at"]), "%Y-%m-%dT%H:%M:%S." + str(line["at"])[-4:-1] + "Z")
 
 
@@ -114,7 +114,7 @@ def test_a_field_the_event_does_not_list_is_a_defect() -> None:
         ("reason", b"octets"),
         ("reason", Secret(b"octets")),
         ("piv", "7"),
-        ("total_ms", "7"),
+        ("answer_ms", "7"),
         ("kid", "01020304"),
         ("kid", b"a payload is longer than any identifier"),
         ("sender", b"+49"),
@@ -291,9 +291,7 @@ def test_a_line_costs_microseconds() -> None:
             piv=piv,
             sender=NUMBER,
             parts=2,
-            wait_ms=1.5,
-            open_ms=0.25,
-            commit_ms=3.125,
-            total_ms=5.0,
+            answer_ms=5.125,
+            age_s=3,
         )
     assert (time.process_time() - began) / count < 100e-6

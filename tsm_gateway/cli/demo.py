@@ -115,15 +115,15 @@ async def _pay(
         parts = handset.pay(address, amount, CURRENCY, at=int(time.time()), cti=cti)
         story.approved(Approval(handset, piv, cti, f"{amount} {CURRENCY}"), parts)
         smsc.send(parts)
-        await _wait(lambda wanted=number + 1 - TOGETHER: story.delivered >= wanted, payments, gateway)
-    await _wait(lambda: story.receipts >= payments, payments, gateway)
+        await _wait(lambda: story.delivered, number + 1 - TOGETHER, gateway)
+    await _wait(lambda: story.receipts, payments, gateway)
 
 
-async def _wait(condition: Callable[[], bool], payments: int, gateway: GatewayProcess) -> None:
-    """Wait until `condition` holds, the gateway ends or patience does; the books show what is missing."""
+async def _wait(count: Callable[[], int], wanted: int, gateway: GatewayProcess) -> None:
+    """Wait until `count` is `wanted`, the gateway ends or patience does; the books show what is missing."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(START_S + payments * PER_PAYMENT_S):
-            while not condition() and not gateway.ended.is_set():
+        async with asyncio.timeout(START_S + max(wanted, 0) * PER_PAYMENT_S):
+            while count() < wanted and not gateway.ended.is_set():
                 await asyncio.sleep(POLL_S)
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from tsm_gateway.cli.enrolment import enrol, new_provider
+from tsm_gateway.cli.virtual_parties import enrol, new_provider
 from tsm_gateway.daemon.settings import load_settings
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.keys.master_store import init_master, read_master

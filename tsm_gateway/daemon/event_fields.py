@@ -39,7 +39,7 @@ _OF_KIND: Mapping[Kind, str] = {
     ),
     Kind.CODE: "command status",
     Kind.TIMING: (
-        "seconds wait_ms open_ms commit_ms answer_ms total_ms handover_ms delivery_ms "
+        "seconds answer_ms handover_ms delivery_ms "
         "retry_in_s pause_s age_s"
     ),
     Kind.IDENTIFIER: "message_id kid provider_kid",

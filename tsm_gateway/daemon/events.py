@@ -60,12 +60,10 @@ class Event(Enum):
         "file line key problem suggestion",
         "one problem of the configuration",
     )
-    SELFTEST_FAILED = "selftest.failed", E, "check problem", "a known answer came out wrong: no start"
     WATCHDOG_MISSED = "watchdog.missed", E, "loop seconds", "a loop made no progress: systemd is not fed"
     LIBRARY_LOGGED = "library.logged", W, "logger text error where", "a library had something to say"
 
     STORE_OPENED = "store.opened", I, "path schema epoch seconds", "the database is open and checked"
-    STORE_MIGRATED = "store.migrated", I, "path schema seconds", "its tables were brought to this release"
     STORE_RECOVERED = (
         "store.recovered",
         I,
@@ -74,12 +72,6 @@ class Event(Enum):
     )
     STORE_FULL = "store.full", E, "path free_bytes count", "no room: payments are put off, none is lost"
     STORE_ROOM = "store.room", I, "path free_bytes seconds", "there is room again"
-    STORE_BUSY = (
-        "store.busy",
-        W,
-        "seconds count",
-        "another program kept the write lock: payments were put off",
-    )
     STORE_BROKEN = (
         "store.broken",
         E,
@@ -88,8 +80,6 @@ class Event(Enum):
     )
     STORE_CONFLICT = "store.conflict", W, "count", "another program moved a replay window: decided anew"
     STORE_PURGED = "store.purged", D, "rows seconds", "finished messages past their time were deleted"
-    STORE_EPOCH_MARKED = "store.epoch_marked", I, "path epoch", "the mark that detects a rollback moved on"
-    STORE_ROLLED_BACK = "store.rolled_back", E, "path epoch fix", "an older copy of the database: no start"
     REGISTRY_CHANGED = (
         "registry.changed",
         I,
@@ -103,8 +93,8 @@ class Event(Enum):
     LINK_LOST = "link.lost", W, _LINK + "unanswered unknown seconds retry_in_s", "the connection is gone"
     LINK_UNBOUND = "link.unbound", I, _LINK + "unanswered unknown seconds", "ended in good order"
     LINK_THROTTLED = "link.throttled", W, _LINK + "status pause_s count", "asked to be slower: a pause"
-    LINK_PAUSED = "link.paused", W, _LINK + "waiting", "reading stops until the store has caught up"
-    LINK_RESUMED = "link.resumed", I, _LINK + "waiting seconds", "reading goes on"
+    LINK_PAUSED = "link.paused", W, "link waiting", "reading stops until the store has caught up"
+    LINK_RESUMED = "link.resumed", I, "link waiting", "reading goes on"
     PDU_REFUSED = "pdu.refused", W, _LINK + "command status count", "the peer broke the protocol: told so"
     PDU_IGNORED = "pdu.ignored", W, _LINK + "command count", "a response to nothing, or a generic_nack"
     ANSWER_OVERDUE = "answer.overdue", W, _LINK + "count", "told the radio to try again: we were too slow"
@@ -113,17 +103,16 @@ class Event(Enum):
     MESSAGE_INCOMING = (
         "message.incoming",
         D,
-        "bearer sender number total reference port octets waiting",
-        "one part came; nothing is promised yet",
+        "bearer sender number total reference octets",
+        "a part came that waits for others",
     )
     PAYMENT_ACCEPTED = (
         "payment.accepted",
         I,
-        _PAYMENT + "wait_ms open_ms commit_ms answer_ms total_ms",
+        _PAYMENT + "answer_ms age_s",
         "durable, and the radio was told so",
     )
-    PAYMENT_REFUSED = "payment.refused", W, _PAYMENT + "reason port total_ms", "consumed in silence"
-    PAYMENT_DUPLICATE = "payment.duplicate", I, _PAYMENT + "reason", "known already: not forwarded again"
+    PAYMENT_REFUSED = "payment.refused", W, _PAYMENT + "reason", "consumed in silence"
     PAYMENT_POSTPONED = (
         "payment.postponed",
         W,
@@ -154,8 +143,7 @@ class Event(Enum):
         _PAYMENT + "link delivery_ms age_s",
         "every part's receipt says delivered",
     )
-    PAYMENT_MOVED = "payment.moved", I, "message_id provider state reason", "an administrator moved it"
-    RECEIPT_UNMATCHED = "receipt.unmatched", W, "bearer link state count error", "no part is known by that id"
+    RECEIPT_UNMATCHED = "receipt.unmatched", D, "bearer state", "no part by that id yet: kept for a day"
     RECEIPT_FAILED = "receipt.failed", W, _PAYMENT + "link state error", "the network gave up on a part"
     PART_EXPIRED = (
         "part.expired",

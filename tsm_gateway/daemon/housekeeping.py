@@ -4,6 +4,7 @@
 |---|---|
 | 0.5 s | look whether an operator changed registry or queue |
 | 1 s | move the epoch mark on, look at free space, feed the watchdog, let links read again |
+| 2 s | read receipts that met no part in other ways |
 | 10 s | give up parts that waited too long, count states for the metrics |
 | 60 s | delete what is done and past its time |
 """
@@ -11,10 +12,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from tsm_gateway.daemon.events import Event
 from tsm_gateway.daemon.progress import Loop, Progress
 from tsm_gateway.relay.interfaces import Batch, StoreBusy, StoreFull
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.notify import Notifier
     from tsm_gateway.daemon.relay_parts import RelayParts
     from tsm_gateway.relay.interfaces import Spool
+
+T = TypeVar("T")
 
 PURGE_ROWS = 500  # per slice, so that a purge never holds up a payment
 EARLY_RECEIPT_S = 24 * 3600  # a receipt whose part never turns up
@@ -54,6 +59,7 @@ class Housekeeping:
             Chore(1.0, self._mark),
             Chore(1.0, self._space),
             Chore(1.0, self._watchdog),
+            Chore(2.0, self._aged_receipts),
             Chore(10.0, self._expire),
             Chore(10.0, self._count),
             Chore(60.0, self._purge),
@@ -89,6 +95,7 @@ class Housekeeping:
 
     async def _space(self) -> None:
         """Put payments off before the disk is quite full: what is accepted must still be handed over."""
+        self._parts.reports.flush()
         store = self._parts.settings.store
         status = os.statvfs(store.path.parent)
         free = status.f_bavail * status.f_frsize
@@ -121,14 +128,24 @@ class Housekeeping:
         self._parts.watched.messages = {state.value: count for state, count in counts.items()}
         self._notifier.status(self._parts.status_line())
 
+    async def _aged_receipts(self) -> None:
+        """Match receipts by other readings of their ids."""
+        now = int(self._clocks.wall())
+        with contextlib.suppress(StoreFull, StoreBusy):
+            outcomes = await self._parts.committer.commit(lambda spool: spool.settle_aged(now))
+            self._parts.dispatcher.receipts(outcomes)
+
     async def _purge(self) -> None:
         """Delete done messages, spent ctis and lost receipts, in slices."""
         now = int(self._clocks.wall())
         keep_s = self._parts.settings.store.keep_done_days * DAY_S
-        while await self._try(partial(_purge, now, keep_s)) == PURGE_ROWS:
-            await asyncio.sleep(0)
+        rows = PURGE_ROWS
+        while rows == PURGE_ROWS:
+            rows = await self._try(partial(_purge, now, keep_s)) or 0
+            if rows:
+                self._parts.reports.log.emit(Event.STORE_PURGED, rows=rows)
 
-    async def _try(self, stage: Callable[[Spool], object]) -> object:
+    async def _try(self, stage: Callable[[Spool], T]) -> T | None:
         """Commit a chore's work; a full or busy store only puts it off."""
         try:
             return await self._parts.committer.commit(stage)

@@ -119,14 +119,15 @@ class Intake:
                 taken = [self._pending.popleft() for _ in range(count)]
                 self._deciding = count
                 try:
-                    await self._decide([arrival for _, arrival in taken])
+                    await self._decide([arrival for _, arrival in taken], taken[0][0])
                 finally:
                     self._deciding = 0
                 self._crew.reports.answered(self._clocks.monotonic(), [came for came, _ in taken])
                 self.batches += 1
             self._idle.set()
 
-    async def _decide(self, arrivals: list[Arrival]) -> None:
+    async def _decide(self, arrivals: list[Arrival], began: float) -> None:
+        """One batch from its parts to its answers; `began`: when its first arrival was read."""
         if self.low_space or self._clocks.monotonic() < self._put_off_until:
             self._answer([(arrival.ticket, Verdict.FULL) for arrival in arrivals])
             self._crew.reports.postponed(len(arrivals), "store-full")
@@ -141,7 +142,7 @@ class Intake:
         self._crew.acceptor.confirm(decided)
         self._crew.parts.joiner.mark_durable(opened.journal)
         self._answer(opened.answers)
-        self._crew.reports.decided(opened, decided)
+        self._crew.reports.decided(opened, decided, self._clocks.monotonic() - began)
         self._crew.dispatcher.accepted(decided.accepted)
         if staged is not None:
             self._crew.dispatcher.receipts(staged.receipts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from tsm_gateway.daemon.events import Event
 from tsm_gateway.daemon.link_reports import report_link
 from tsm_gateway.radio.smpp.smpp_link import SmppLink
 
@@ -71,11 +72,13 @@ class LinkSet:
         """Let the links read no further while too much is unanswered, and again when it is not."""
         if self._intake.crowded != self._paused:
             self._paused = self._intake.crowded
-            for link in self._links.values():
+            event = Event.LINK_PAUSED if self._paused else Event.LINK_RESUMED
+            for name, link in self._links.items():
                 if self._paused:
                     link.pause_intake()
                 else:
                     link.resume_intake()
+                self._reports.log.emit(event, link=name, waiting=self._intake.unanswered)
 
     async def _stop(self, name: str, drain_s: float) -> None:
         link, task = self._links.pop(name), self._tasks.pop(name)

@@ -18,6 +18,13 @@ ID_BASES: Mapping[str, IdBase] = {
     "hex": IdBase.HEXADECIMAL,
     "decimal": IdBase.DECIMAL,
 }
+# Keys that mean the same to a link under the same name.
+SAME = (
+    *("system_type", "address_range", "address_ton", "address_npi", "service_type"),
+    *("source_ton", "source_npi", "destination_ton", "destination_npi"),
+    *("window", "rate_per_s", "max_pdu", "bind_s", "enquire_s", "answer_s", "response_s", "pdu_read_s"),
+    *("inactivity_s", "denied_s", "throttle_min_s", "throttle_max_s", "rebind_min_s", "rebind_max_s"),
+)
 
 
 def link_options(gateway: GatewaySettings, smpp: SmppSettings) -> SmppOptions:
@@ -30,22 +37,11 @@ def link_options(gateway: GatewaySettings, smpp: SmppSettings) -> SmppOptions:
         mode=BindMode(smpp.bind),
         tls=_tls(smpp.tls) if smpp.tls is not None else None,
         plain_text=smpp.allow_plaintext,
-        system_type=smpp.system_type,
-        address_range=smpp.address_range,
         source=smpp.source_address or gateway.source_address,
-        service_type=smpp.service_type,
         receipt_id_base=ID_BASES[smpp.receipt_id],
-        window=smpp.window,
-        rate_per_s=smpp.rate_per_s,
-        max_pdu=smpp.max_pdu,
+        response_id_base=ID_BASES[smpp.response_id],
+        **{name: getattr(smpp, name) for name in SAME},
         connect_s=smpp.bind_s,
-        bind_s=smpp.bind_s,
-        enquire_s=smpp.enquire_s,
-        answer_s=smpp.answer_s,
-        response_s=smpp.response_s,
-        pdu_read_s=smpp.pdu_read_s,
-        rebind_min_s=smpp.rebind_min_s,
-        rebind_max_s=smpp.rebind_max_s,
     )
 
 

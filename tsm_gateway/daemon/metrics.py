@@ -88,7 +88,6 @@ class Metrics:
         self.accepted = self._counter("payments_accepted", "Payments made durable and then acknowledged.")
         refused = self._counter("payments_refused", "Payments consumed in silence, by reason.", ("reason",))
         self._refused = {reason: refused.labels(reason.value) for reason in Reason}
-        self.duplicates = self._counter("payments_duplicate", "Payments that were known already.")
         self.postponed = self._counter(
             "arrivals_postponed", "Short messages the radio was asked to send again.", ("reason",)
         )

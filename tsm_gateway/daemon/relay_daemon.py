@@ -16,7 +16,7 @@ import contextlib
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tsm_gateway import __version__
 from tsm_gateway.daemon.events import Event, Level
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.logs import Log
     from tsm_gateway.daemon.relay_parts import RelayParts
     from tsm_gateway.daemon.settings import Settings
+
+E = TypeVar("E", bound=BaseException)
 
 DRAIN_S = 20.0  # for what is under way when we are told to end; the unit waits longer
 RESTART_ONLY = ("gateway", "store", "relay", "metrics")  # sections a reload cannot change
@@ -75,9 +77,12 @@ class RelayDaemon:
         except* Ended:
             pass
         except* StoreBroken as broken:
-            problem = str(broken.exceptions[0])
+            problem = str(_first(broken))
             self._log.emit(Event.STORE_BROKEN, path=str(self._settings.store.path), problem=problem)
             ended = Exit.STORE_BROKEN
+        except* TsmError as failed:
+            fault = _first(failed)
+            ended = self._failed(fault, Exit.of(fault))
         finally:
             parts.verifier.close()
             parts.store.close()
@@ -196,6 +201,12 @@ class RelayDaemon:
         kept = [name for name in RESTART_ONLY if getattr(fresh, name) != getattr(self._settings, name)]
         changed = [f"link {name}" for name in touched] + [f"{name} (at the next start)" for name in kept]
         self._log.emit(Event.DAEMON_RELOADED, changed=", ".join(changed) or "nothing", count=len(changed))
+
+
+def _first(group: BaseExceptionGroup[E]) -> E:
+    """The first error of a group, however deep it lies."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _drain(parts: RelayParts) -> None:

@@ -39,6 +39,7 @@ class Reports:
     def __init__(self, log: Log, metrics: Metrics) -> None:
         """Speak into `log` and `metrics`."""
         self.log, self.metrics = log, metrics
+        self._postponed: Counter[str] = Counter()  # not logged yet, by reason
 
     # what came in
 
@@ -55,15 +56,17 @@ class Reports:
         self.metrics.batch_arrivals.observe(len(came))
         self.metrics.answer_seconds.observe_all([now - at for at in came])
 
-    def decided(self, opened: OpenedBatch, decided: Decided) -> None:
-        """A batch is durable and answered."""
+    def decided(self, opened: OpenedBatch, decided: Decided, took_s: float) -> None:
+        """A batch is durable and answered, `took_s` after its first arrival was read."""
         for accepted in decided.accepted:
-            self._accepted(accepted)
+            self._accepted(accepted, took_s * 1000)
         for refused in decided.refused:
             self._refused(refused)
         self.metrics.accepted.inc(len(decided.accepted))
         self.metrics.refused(each.reason for each in decided.refused)
         self.metrics.parts_duplicate.inc(opened.duplicates)
+        if self.log.enabled(Event.MESSAGE_INCOMING):
+            self._incoming(opened)
         self._given_up(Event.PART_EVICTED, opened.evicted)
         self.metrics.parts_evicted.inc(len(opened.evicted))
         if opened.overloaded:
@@ -72,7 +75,13 @@ class Reports:
     def postponed(self, count: int, reason: str) -> None:
         """The radio was asked to keep `count` short messages."""
         self.metrics.postponed.labels(reason).inc(count)
-        self.log.emit(Event.PAYMENT_POSTPONED, count=count, reason=reason)
+        self._postponed[reason] += count
+
+    def flush(self) -> None:
+        """Log what is logged at most once a second, however often it happened."""
+        for reason, count in self._postponed.items():
+            self.log.emit(Event.PAYMENT_POSTPONED, count=count, reason=reason)
+        self._postponed.clear()
 
     def expired(self, parts: Sequence[Held]) -> None:
         """Parts waited too long for the others."""
@@ -119,7 +128,7 @@ class Reports:
         self.metrics.receipts.labels(state.value, "yes" if matched else "no").inc()
         bearer = outcome.receipt.ticket.bearer
         if not matched:
-            self.log.emit(Event.RECEIPT_UNMATCHED, bearer=bearer, state=state.value, count=1)
+            self.log.emit(Event.RECEIPT_UNMATCHED, bearer=bearer, state=state.value)
         elif outcome.complete:
             self.metrics.delivered.inc()
             self.log.emit(
@@ -163,7 +172,7 @@ class Reports:
         """The disk ran low, or has room again."""
         self.log.emit(Event.STORE_FULL if low else Event.STORE_ROOM, path=path, free_bytes=free)
 
-    def _accepted(self, accepted: Accepted) -> None:
+    def _accepted(self, accepted: Accepted, answer_ms: float) -> None:
         row = accepted.row
         self.log.emit(
             Event.PAYMENT_ACCEPTED,
@@ -175,6 +184,8 @@ class Reports:
             piv=row.piv,
             sender=accepted.source,
             parts=accepted.parts,
+            answer_ms=answer_ms,
+            age_s=row.received_at - accepted.first_seen_at,
         )
 
     def _refused(self, refused: Refused) -> None:
@@ -188,6 +199,19 @@ class Reports:
             device=refused.device_id or None,
             provider=refused.provider or None,
         )
+
+    def _incoming(self, opened: OpenedBatch) -> None:
+        for stored in opened.journal.values():
+            segment = stored.segment
+            self.log.emit(
+                Event.MESSAGE_INCOMING,
+                bearer=segment.ticket.bearer,
+                sender=segment.source,
+                number=segment.number,
+                total=segment.total,
+                reference=segment.reference,
+                octets=len(segment.body),
+            )
 
     def _trouble(self, event: Event, cause: str) -> None:
         if event is Event.PAYMENT_DEFERRED:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tsm_gateway.envelope.certificate import load_public_key
+from tsm_gateway.envelope.cose import MAX_PIV
+from tsm_gateway.envelope.replay import FULL
 from tsm_gateway.envelope.tsm1 import Direction, TrafficKey, traffic_key
 from tsm_gateway.keys.keyring import Keyring
 from tsm_gateway.keys.wrap import MasterKeys, Place, unwrap
@@ -90,7 +92,7 @@ class Directory:
         if window is None:
             window = self._registry.window_of(kid)
             if window is None:  # the key vanished in between: nothing is fresh
-                return (1 << 40, 0)
+                return (MAX_PIV, FULL)
             self._windows.put(kid, window)
         return window
 

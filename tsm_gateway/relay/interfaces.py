@@ -185,6 +185,12 @@ class Spool(Protocol):
         Marks them active within the open transaction: they are sent only after `flush`.
         """
 
+    def settle_aged(self, now: int) -> list[ReceiptOutcome]:
+        """Match receipts that met no part for some seconds by other readings of their ids.
+
+        Staged like `stage`; call it now and then.
+        """
+
     def unfinished(self) -> list[StoredSegment]:
         """Every journalled segment, oldest first."""
 

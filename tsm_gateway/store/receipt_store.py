@@ -10,6 +10,10 @@
 
 Ids may repeat (a peer's counter wraps; two peers count alike): a receipt belongs to the part that was
 taken last among those not reported yet.
+
+An id may also be read in two ways (hexadecimal in the response, decimal in the receipt), and one part's
+other reading may be another's id. So a receipt meets a part by the best spelling of both; only one that met
+none for `OTHER_READINGS_S` is tried by the others (`settle_aged`).
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from tsm_gateway.store.statements import (
     FIND_PARTS,
     INSERT_EARLY,
     INSERT_SPELLING,
+    LIST_AGED_EARLY,
     MARK_PART,
     PUT_PART,
     READ_EARLY,
@@ -41,16 +46,20 @@ if TYPE_CHECKING:
 
     from tsm_gateway.relay.interfaces import SubmittedPart
 
+OTHER_READINGS_S: Final = 3  # how long a receipt waits for a part of the very same id
+OTHER_READINGS_END_S: Final = 900  # how long the other readings are tried
+AGED: Final = 500  # receipts tried at a time
 FINAL: Final = (ReceiptState.DELIVERED, ReceiptState.FAILED)
 
 
 class _Part:
     """A stored part that a receipt may mean."""
 
-    __slots__ = ("attempts", "message_id", "number", "provider", "reported", "state")
+    __slots__ = ("attempts", "message_id", "number", "provider", "reported", "smsc_id", "state")
 
     def __init__(self, row: Sequence[Any]) -> None:
-        self.message_id, self.number, self.reported, self.provider, self.attempts, self.state = row
+        self.smsc_id, self.message_id, self.number, self.reported, *rest = row
+        self.provider, self.attempts, self.state = rest
 
 
 def write_parts(cursor: sqlite3.Cursor, submitted: Sequence[SubmittedPart]) -> None:
@@ -88,8 +97,19 @@ def take_early(cursor: sqlite3.Cursor, submitted: Sequence[SubmittedPart]) -> li
     """The receipts kept for these parts, with the time they came; they are no longer kept."""
     if not submitted or cursor.execute(ANY_EARLY, (1,)).fetchone() is None:
         return []
-    spellings = [spelling for part in submitted for spelling in part.smsc_ids]
-    found = sorted({best for (best,) in in_chunks(cursor.execute, FIND_EARLY, spellings)})
+    ids = [part.smsc_ids[0] for part in submitted if part.smsc_ids]
+    return _take(cursor, sorted({best for (best,) in in_chunks(cursor.execute, FIND_EARLY, ids)}))
+
+
+def settle_aged(cursor: sqlite3.Cursor, now: int) -> list[ReceiptOutcome]:
+    """Match receipts that met no part for a while by the other readings of their ids."""
+    ages = (now - OTHER_READINGS_S, now - OTHER_READINGS_END_S)
+    aged = _take(cursor, [best for (best,) in cursor.execute(LIST_AGED_EARLY, (*ages, AGED)).fetchall()])
+    outcomes = settle_receipts(cursor, aged, (), exact=False)
+    return [outcome for outcome in outcomes if outcome.message_id is not None]
+
+
+def _take(cursor: sqlite3.Cursor, found: Sequence[str]) -> list[tuple[Receipt, int]]:
     taken = [_read_early(cursor, best) for best in found]
     cursor.executemany(DELETE_EARLY, [(best,) for best in found])
     return taken
@@ -103,18 +123,25 @@ def _read_early(cursor: sqlite3.Cursor, best: str) -> tuple[Receipt, int]:
 
 
 def settle_receipts(
-    cursor: sqlite3.Cursor, receipts: Sequence[tuple[Receipt, int]], handed_over: Sequence[Transition]
+    cursor: sqlite3.Cursor,
+    receipts: Sequence[tuple[Receipt, int]],
+    handed_over: Sequence[Transition],
+    *,
+    exact: bool = True,
 ) -> list[ReceiptOutcome]:
     """Match receipts to parts, and see what has become of messages handed over with some of them in.
 
-    An outcome without a receipt of this batch behind it repeats the news of an earlier one.
+    `exact`: by the best spelling of both. An outcome without a receipt of this batch behind it repeats
+    the news of an earlier one.
     """
     outcomes: list[ReceiptOutcome] = []
     if receipts:
         parts = _parts_by_spelling(
             cursor, chain.from_iterable(receipt.message_ids for receipt, _ in receipts)
         )
-        outcomes = [_settle(cursor, parts, receipt, at) for receipt, at in receipts]
+        outcomes = [
+            _settle(cursor, _meant(parts, receipt, exact=exact), receipt, at) for receipt, at in receipts
+        ]
     decided = {outcome.message_id for outcome in outcomes if outcome.complete or outcome.failed}
     for transition in handed_over:
         if transition.message_id not in decided:
@@ -122,10 +149,7 @@ def settle_receipts(
     return outcomes
 
 
-def _settle(
-    cursor: sqlite3.Cursor, parts: dict[str, list[_Part]], receipt: Receipt, at: int
-) -> ReceiptOutcome:
-    part = _meant(parts, receipt)
+def _settle(cursor: sqlite3.Cursor, part: _Part | None, receipt: Receipt, at: int) -> ReceiptOutcome:
     if part is None:
         if receipt.state in FINAL:
             _keep_early(cursor, receipt, at)
@@ -141,10 +165,10 @@ def _settle(
     )
 
 
-def _meant(parts: dict[str, list[_Part]], receipt: Receipt) -> _Part | None:
+def _meant(parts: dict[str, list[_Part]], receipt: Receipt, *, exact: bool) -> _Part | None:
     """The part a receipt is about: best spelling first, then one not reported, then the latest."""
-    for spelling in receipt.message_ids:
-        found = parts.get(spelling)
+    for spelling in receipt.message_ids[:1] if exact else receipt.message_ids:
+        found = [part for part in parts.get(spelling, ()) if not exact or part.smsc_id == spelling]
         if found:
             return next((part for part in found if not part.reported), found[0])
     return None
@@ -155,7 +179,7 @@ def _parts_by_spelling(cursor: sqlite3.Cursor, spellings: Iterable[str]) -> dict
     parts: dict[str, list[_Part]] = {}
     same: dict[tuple[bytes, int], _Part] = {}
     for spelling, *row in in_chunks(cursor.execute, FIND_PARTS, list(spellings)):
-        part = same.setdefault((row[0], row[1]), _Part(row))
+        part = same.setdefault((row[1], row[2]), _Part(row))
         parts.setdefault(spelling, []).append(part)
     return parts
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from tsm_gateway.relay.interfaces import Batch, Outgoing
+    from tsm_gateway.relay.interfaces import Batch, Outgoing, ReceiptOutcome
 
 
 RESERVE: Final = 32 << 20  # octets; the log with its checkpoint stays below
@@ -137,6 +137,11 @@ class SqliteStore:
 
     def _tight(self) -> bool:
         return free_octets(self._path.parent) < self._reserve
+
+    def settle_aged(self, now: int) -> list[ReceiptOutcome]:
+        """See `relay.interfaces.Spool`."""
+        with self._writer.transaction() as cursor:
+            return receipt_store.settle_aged(cursor, now)
 
     def claim_due(self, now: int, limit: int, providers: Sequence[str]) -> list[Outgoing]:
         """See `relay.interfaces.Spool`."""

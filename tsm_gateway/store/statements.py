@@ -152,6 +152,7 @@ FORGET_SPELLINGS: Final = compiled(
 FIND_PARTS: Final = compiled(
     select(
         part_spelling.c.spelling,
+        part.c.smsc_id,
         part.c.message_id,
         part.c.number,
         part.c.receipt,
@@ -193,7 +194,7 @@ READ_PROGRESS: Final = compiled(
 INSERT_EARLY: Final = insert_new(early_receipt)
 ANY_EARLY: Final = compiled(limited(select(early_receipt.c.best), "limit"), "limit")
 FIND_EARLY: Final = compiled(
-    select(early_receipt.c.best).distinct().where(early_receipt.c.spelling.in_(chunk("spelling"))),
+    select(early_receipt.c.best).distinct().where(early_receipt.c.best.in_(chunk("spelling"))),
     *chunk_order("spelling"),
 )
 READ_EARLY: Final = compiled(
@@ -207,6 +208,16 @@ READ_EARLY: Final = compiled(
     .where(early_receipt.c.best == given("of_best"))
     .order_by(early_receipt.c.position),
     "of_best",
+)
+# Receipts that no part met by their best spelling, old enough to be read in other ways.
+LIST_AGED_EARLY: Final = compiled(
+    limited(
+        select(early_receipt.c.best)
+        .distinct()
+        .where(early_receipt.c.arrived_at <= given("until"), early_receipt.c.arrived_at > given("since")),
+        "limit",
+    ),
+    *("until", "since", "limit"),
 )
 DELETE_EARLY: Final = compiled(
     delete(early_receipt).where(early_receipt.c.best == given("of_best")), "of_best"
