@@ -25,6 +25,7 @@ RECEIVED = [
     ("71234", 9, "71234"),  # a reserved type of number
     ("My Bank", 5, "My Bank"),
     ("+49170", 5, "+49170"),
+    ("+Bank", 5, "+Bank"),
     ("MyBank", 0, "MyBank"),
     ("", 0, ""),
     ("", 1, ""),

@@ -48,6 +48,7 @@ BROKEN = [
     "0581",
     "05811732",  # a digit short
     "15811732f41732f41732f41732",  # 21 semi-octets
+    "16d0" + 11 * "00",  # a name of more octets than a value has
     "0581f732f4",  # fill among the digits
     "06811732f4",  # fill where the sixth digit should be
     "02911b",  # "b" and "*" in... an international number has digits only

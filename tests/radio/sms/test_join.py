@@ -79,6 +79,21 @@ def test_what_was_consumed_is_forgotten_after_so_many_parts() -> None:
     assert driver.offer(messages[0][0]).kind is WAITING
 
 
+def test_what_uses_its_reference_again_is_remembered_longer() -> None:
+    driver = Driver([FIRST, SECOND, packet("other"), packet("last")], JoinLimits(remembered=6))
+    for message, reference in ((FIRST, 1), (packet("other"), 2), (SECOND, 1), (packet("last"), 3)):
+        kinds(driver, *parts_of(message, reference=reference))
+    assert driver.offer(parts_of(FIRST, reference=1)[0]).kind is DUPLICATE
+    assert driver.offer(parts_of(packet("other"), reference=2)[0]).kind is WAITING
+
+
+def test_the_body_of_one_part_is_new_as_another_part() -> None:
+    driver = Driver([FIRST])
+    one, two = parts_of(FIRST)
+    kinds(driver, one, two)
+    assert driver.offer(two._replace(number=1)).kind is WAITING
+
+
 def test_the_parts_of_one_message_may_come_over_two_binds() -> None:
     driver = Driver([FIRST])
     one, two = parts_of(FIRST)

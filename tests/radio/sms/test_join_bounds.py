@@ -120,6 +120,22 @@ def test_when_all_is_full_who_holds_most_displaces_nobody() -> None:
     assert fill(driver, 1, source="+2", start=100) == [WAITING]
 
 
+def test_when_all_is_full_who_holds_most_may_displace_its_own_stale_part() -> None:
+    driver = Driver([], JoinLimits(in_all=10, fair=2, stale_s=60))
+    fill(driver, 6, source="+1")
+    fill(driver, 4, source="+2")
+    assert fill(driver, 1, source="+1", start=100, now=NOW + 61) == [WAITING]
+    assert [held.row for held in driver.evicted] == [1]
+
+
+def test_a_sender_without_parts_is_none() -> None:
+    driver = Driver([])
+    kinds(driver, *parts_of(b"spoofed", source="+1"))
+    assert driver.joiner.waiting() == (2, 1, 1, 2)
+    driver.joiner.expire(NOW + JoinLimits().wait_s + 1)
+    assert driver.joiner.waiting() == (0, 0, 0, 0)
+
+
 def test_when_all_hold_little_the_oldest_gives_way() -> None:
     driver = Driver([FIRST], JoinLimits(in_all=10))
     for each in range(30):
