@@ -1,12 +1,13 @@
 """`tsm-gateway`: one module per noun, loaded only when its verb is called.
 
-stdout is data, stderr is for people. Exit codes are `tsm_gateway.cli.errors.ExitCode`. Secrets are taken
+stdout is data, stderr is for people. Exit codes are `tsm_gateway.daemon.exits.Exit`. Secrets are taken
 from files and credentials only, never from arguments or the environment.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING
 import click
 
 from tsm_gateway import __version__
-from tsm_gateway.cli.errors import exit_code_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 DEFAULT_CONFIG = Path("/etc/tsm-gateway/gateway.toml")
+INTERRUPTED = 130  # as a shell says it: 128 and SIGINT
 COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.cli, in the order of --help
     "run": "run:run",
     "demo": "demo:demo",
@@ -55,7 +56,9 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="tsm-gateway")
 @click.option(
     "--config",
@@ -71,19 +74,37 @@ def cli(ctx: click.Context, config_path: Path) -> None:
     ctx.obj = config_path
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every expected failure is one line on stderr and an exit code."""
     try:
-        status = cli(standalone_mode=False)
+        status = cli(arguments, standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # nobody reads any more: `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:
-        code = exit_code_of(error)
+        code = _told(error)
         if code is None:
             raise
-        click.echo(f"tsm-gateway: {error}", err=True)
         sys.exit(code)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _told(error: Exception) -> int | None:
+    """Say an expected failure on stderr and return its exit code; None for a defect."""
+    from tsm_gateway.cli.errors import exit_code_of  # noqa: PLC0415 - most runs need none of its imports
+    from tsm_gateway.daemon.settings_errors import SettingsErrors  # noqa: PLC0415
+
+    code = exit_code_of(error)
+    if code is None:
+        return None
+    if isinstance(error, SettingsErrors):  # as compilers write it, so that editors jump to the line
+        click.echo(str(error), err=True)
+    else:
+        click.echo(f"tsm-gateway: {error}", err=True)
+    return code

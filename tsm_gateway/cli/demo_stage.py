@@ -94,11 +94,12 @@ def set_up(folder: Path, smsc_port: int, handsets: int) -> Parties:
 
 def _config(folder: Path, smsc_port: int) -> str:
     return CONFIG.format(
-        folder=folder, number=GATEWAY_NUMBER, port=smsc_port, system_id=SYSTEM_ID, metrics=_free_port()
+        folder=folder, number=GATEWAY_NUMBER, port=smsc_port, system_id=SYSTEM_ID, metrics=free_port()
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port on loopback that nobody used a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tsm_gateway.daemon.exits import Exit
 from tsm_gateway.daemon.settings import SettingsErrors
-from tsm_gateway.errors import TsmError
+from tsm_gateway.errors import Side, TsmError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,18 +15,85 @@ if TYPE_CHECKING:
 _CODES: Mapping[str, Exit] = {
     "already-known": Exit.CONFLICT,
     "move-not-allowed": Exit.CONFLICT,
+    "store-conflict": Exit.CONFLICT,
     "store-locked": Exit.CONFLICT,
     "master-file-exists": Exit.CONFLICT,
+    "master-file-busy": Exit.CONFLICT,
+    "master-version-in-use": Exit.CONFLICT,
+    "file-exists": Exit.CONFLICT,
+    "not-movable": Exit.CONFLICT,
+    "gateway-running": Exit.CONFLICT,
     "not-known": Exit.NOT_FOUND,
+    "ambiguous": Exit.USAGE,
+    "address-invalid": Exit.USAGE,
+    "input-invalid": Exit.USAGE,
+    "x509-unusable": Exit.USAGE,
+    "device-certificate-unusable": Exit.USAGE,
+    "recipient-unusable": Exit.USAGE,
+    "master-file-foreign": Exit.DENIED,
+    "file-denied": Exit.DENIED,
+    "gateway-unreachable": Exit.UNREACHABLE,
 }
 
 
+class InputInvalid(TsmError):
+    """An argument or a file given is not what the command needs."""
+
+    code, side, temporary = "input-invalid", Side.OURS, False
+
+    def __init__(self, *, what: str, problem: str) -> None:
+        """`what` names the option or file, `problem` is a sentence with the way out; neither is secret."""
+        super().__init__(what=what)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        """The sentence itself."""
+        return f"{self.facts['what']}: {self.problem} [{self.code}]"
+
+
+class Ambiguous(TsmError):
+    """More than one message id begins like this: give more digits."""
+
+    code, side, temporary = "ambiguous", Side.OURS, False
+
+
+class NotMovable(TsmError):
+    """The message is in a state from which it cannot be moved like this."""
+
+    code, side, temporary = "not-movable", Side.OURS, False
+
+    def __init__(self, message_id: str, move: str, why: str) -> None:
+        """`message_id` in hex, the `move` asked for, and what its state has against it."""
+        super().__init__(message_id=message_id, move=move)
+        self.why = why
+
+    def __str__(self) -> str:
+        """A sentence about this message."""
+        return f"message {self.facts['message_id']}: no {self.facts['move']}, {self.why} [{self.code}]"
+
+
+class GatewayRunning(TsmError):
+    """The gateway runs: stop it first, or take the steps named in --help."""
+
+    code, side, temporary = "gateway-running", Side.OURS, False
+
+
+class GatewayUnreachable(TsmError):
+    """The gateway does not answer on its status port: see whether it runs, with this configuration."""
+
+    code, side, temporary = "gateway-unreachable", Side.OURS, True
+
+
 def exit_code_of(error: BaseException) -> int | None:
-    """The exit code for an expected failure; None for a defect, which shows its traceback."""
+    """The exit code for an expected failure; None for a defect, which shows its traceback.
+
+    The codes above 7 are a daemon's way to talk to systemd; a command that meets the same error failed.
+    """
     if isinstance(error, SettingsErrors):
         return Exit.USAGE
     if isinstance(error, PermissionError):
         return Exit.DENIED
     if isinstance(error, TsmError):
-        return _CODES.get(error.code, Exit.of(error))
+        code = _CODES.get(error.code, Exit.of(error))
+        return code if code <= Exit.UNREACHABLE else Exit.FAILED
     return None

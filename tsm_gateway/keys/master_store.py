@@ -40,7 +40,7 @@ from tsm_gateway.keys.wrap import MASTER_OCTETS, MasterKey, MasterKeys
 from tsm_gateway.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 HEADER: Final = "tsm-master-key 1"
 MAX_FILE: Final = 64 * 1024  # octets: some 900 versions
@@ -92,6 +92,24 @@ def add_master_version(path: Path, random32: bytes) -> MasterKey:
         _write(fresh, _text(MasterKeys([*held, added])), status)
         fresh.rename(path)
     return added
+
+
+def prune_master_versions(path: Path, used: Collection[int]) -> tuple[int, ...]:
+    """Drop every version that is neither in `used` nor the current one; returns those dropped, ascending.
+
+    What was wrapped under them and is not in the store, as in an older backup, opens no more. Owner and
+    mode of the file stay. Raises one of the MasterFile… errors; the file is then as it was.
+    """
+    with _change_beside(path) as fresh:
+        octets, status = _read_guarded(path)
+        masters = _parse(octets, str(path))
+        kept = {*used, masters.current.version}
+        dropped = tuple(number for number in masters.versions() if number not in kept)
+        if dropped:
+            held = [masters.version(number) for number in masters.versions() if number in kept]
+            _write(fresh, _text(MasterKeys(held)), status)
+            fresh.rename(path)
+    return dropped
 
 
 def _read_guarded(path: Path) -> tuple[bytes, os.stat_result]:

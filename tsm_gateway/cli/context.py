@@ -1,0 +1,122 @@
+"""What commands open: settings, the store, the master key; each failure names the way out.
+
+As root, the store is opened with the effective user of the directory it lies in, so that a file a
+command makes there is the daemon's.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tsm_gateway.cli.errors import GatewayRunning
+from tsm_gateway.daemon.settings import Problem, SettingsErrors, load_settings
+from tsm_gateway.keys.master_store import read_master
+from tsm_gateway.store.failures import StoreLocked
+from tsm_gateway.store.open_store import locked
+from tsm_gateway.store.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tsm_gateway.daemon.settings import Settings
+    from tsm_gateway.keys.wrap import MasterKeys
+
+ROOT = 0
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+def master_option(command: Command) -> Command:
+    """Give `command` the option `--master`, as its argument `master`."""
+    option = click.option(
+        "--master",
+        type=click.Path(dir_okay=False, resolve_path=True, path_type=Path),
+        help="Master key file, in place of keys.master: only the service sees its credentials.",
+    )
+    return option(command)
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings, as far as administration needs them. Raises SettingsErrors."""
+    try:
+        return load_settings(path, to_run=False)
+    except SettingsErrors as errors:
+        first = errors.problems[0]
+        if first.line:
+            raise
+        way_out = "name yours: tsm-gateway --config FILE …"
+        raise SettingsErrors([Problem(first.file, 0, "", first.problem, way_out)]) from None
+
+
+def read_masters(settings: Settings, override: Path | None = None) -> MasterKeys:
+    """Every version of the master key. Raises one of the errors of `keys.master_store`."""
+    path = override or master_path(settings)
+    if path is None:
+        return read_master(settings.keys.master)
+    with acting_as_owner_of(path):
+        return read_master(f"file:{path}")
+
+
+def master_path(settings: Settings) -> Path | None:
+    """The file `keys.master` names; None when it is a credential."""
+    kind, _, name = settings.keys.master.partition(":")
+    return Path(name) if kind == "file" else None
+
+
+@contextmanager
+def open_store(settings: Settings, *, accept_rollback: bool = False) -> Iterator[SqliteStore]:
+    """The store beside a daemon that may be running. Raises as `SqliteStore.open`."""
+    path = settings.store.path
+    with acting_as_owner_of(path.parent):
+        store = SqliteStore.open(
+            path, mark=settings.epoch_mark, exclusive=False, accept_rollback=accept_rollback
+        )
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+@contextmanager
+def gateway_stopped(settings: Settings) -> Iterator[None]:
+    """Keep the daemon from starting meanwhile. Raises GatewayRunning, and what a lock file's disk raises."""
+    with acting_as_owner_of(settings.store.path.parent):
+        try:
+            guard = locked(settings.store.path, None)
+            guard.__enter__()
+        except StoreLocked as error:
+            raise GatewayRunning(pid=error.facts["pid"]) from None
+    try:
+        yield
+    finally:
+        guard.__exit__(None, None, None)
+
+
+def gateway_runs(settings: Settings) -> bool:
+    """Whether a daemon has the store."""
+    try:
+        with gateway_stopped(settings):
+            return False
+    except GatewayRunning:
+        return True
+
+
+@contextmanager
+def acting_as_owner_of(path: Path) -> Iterator[None]:
+    """Act as the owner of `path` while root; as whoever we are otherwise, or when it does not exist."""
+    owner = path.stat() if os.geteuid() == ROOT and path.exists() else None
+    if owner is None or owner.st_uid == ROOT:
+        yield
+        return
+    group = os.getegid()
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(ROOT)
+        os.setegid(group)

@@ -1,0 +1,159 @@
+"""`tsm-gateway device add`: make a device known by its certificate and its random key, by hand."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from tsm_gateway.cli.context import master_option, open_store, read_masters, read_settings
+from tsm_gateway.cli.errors import InputInvalid
+from tsm_gateway.cli.key_files import handed_out, read_certificate_file, read_key_file
+from tsm_gateway.cli.new_keys import first_piv, new_key, new_kid, wrapped_key
+from tsm_gateway.cli.output import output_option, show_record
+from tsm_gateway.envelope.device_certificate import read_device_certificate
+from tsm_gateway.envelope.replay import initial_window
+from tsm_gateway.registry.address import INTERNATIONAL
+from tsm_gateway.registry.device import Device, DeviceState
+from tsm_gateway.relay.directory import DEVICE_KEYS
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from tsm_gateway.cli.output import Form
+    from tsm_gateway.secret import Secret
+
+DEVICE_ID = re.compile(r"d:[0-9a-f]{16}")
+KID = re.compile(r"[0-9a-fA-F]{8}")
+LAST_PIV = 2**40 - 1  # design §5.2
+STATES = (DeviceState.KEYED, DeviceState.REGISTERED, DeviceState.ACTIVE)  # those of a device with a key
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class DeviceKey(NamedTuple):
+    """A device's first key and how its packets are numbered."""
+
+    key: Secret
+    kid: bytes  # 4 octets
+    next_piv: int
+    is_new: bool  # made here, so it has to be handed out
+
+
+@click.command()
+@click.option(
+    "--certificate", type=FILE, required=True, help="The crypto SE's certificate: PEM or DER, P-256."
+)
+@click.option(
+    "--id", "device_id", help="d: and 16 hexadecimal digits.  [default: from the certificate's key]"
+)
+@click.option("--msisdn", default="", help='Its number, "+49…"; never proves anything.')
+@click.option("--key-file", type=FILE, help="Its key: 32 octets or 64 hexadecimal digits, mode 0600.")
+@click.option("--key-out", type=FILE, help="Without --key-file: where to write the key made for it.")
+@click.option("--kid", help="8 hexadecimal digits.  [default: random; required with --key-file]")
+@click.option(
+    "--first-piv",
+    type=click.IntRange(0, LAST_PIV),
+    help="Number of its next packet.  [default: random; required with --key-file]",
+)
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in STATES]),
+    default=DeviceState.ACTIVE.value,
+    show_default=True,
+    help="active says that it registered and that its application was delivered: only then it may pay.",
+)
+@click.option("--reason", default="registered by hand", show_default=True, help="Kept with the device.")
+@master_option
+@output_option
+@click.pass_obj
+def add(config_path: Path, /, master: Path | None, form: Form, **given: str | int | Path | None) -> None:
+    r"""Register a device with its certificate and key.
+
+    Its id is "d:" and the first 8 octets of SHA-256 over its certificate's SubjectPublicKeyInfo, in hex,
+    unless --id gives another. A key made here is written in clear to --key-out (64 hexadecimal digits,
+    mode 0600, never overwritten): bring it into the crypto SE by a way you trust, then destroy the file.
+
+    \b
+    Examples: tsm-gateway device add --certificate se.pem --key-file se.key --kid 0a0b0c0d --first-piv 41
+              tsm-gateway device add --certificate se.pem --key-out se.key --msisdn +4915550001122
+    """
+    settings, at = read_settings(config_path), int(time.time())
+    certificate = read_device_certificate(read_certificate_file(_path(given["certificate"])), at)
+    found = Device(
+        device_id=_device_id(given["device_id"]) or certificate.device_id,
+        state=DeviceState(given["state"]),
+        certificate=certificate.der,
+        msisdn=_msisdn(str(given["msisdn"])),
+        created_at=at,
+        changed_at=at,
+        reason=str(given["reason"]),
+    )
+    made = _key(given)
+    stored = wrapped_key(
+        read_masters(settings, master),
+        made.key,
+        table=DEVICE_KEYS,
+        kid=made.kid,
+        owner=found.device_id,
+        epoch=1,
+        at=at,
+    )
+    with _out(made, given["key_out"]), open_store(settings) as store:
+        store.registry.add_device(found, stored, initial_window(made.next_piv))
+    show_record(
+        {
+            "device": found.device_id,
+            "state": found.state.value,
+            "kid": made.kid.hex(),
+            "first_piv": made.next_piv,
+            "key_file": str(given["key_out"]) if made.is_new else None,
+        },
+        form,
+    )
+
+
+def _key(given: dict[str, str | int | Path | None]) -> DeviceKey:
+    """The key in --key-file, or a new one for --key-out. Raises InputInvalid."""
+    source, kid, piv = given["key_file"], given["kid"], given["first_piv"]
+    if (source is None) == (given["key_out"] is None):
+        raise InputInvalid(what="--key-file", problem="give it, or --key-out for a new key: one of the two")
+    if kid is not None and not KID.fullmatch(str(kid)):
+        raise InputInvalid(what="--kid", problem="is not 8 hexadecimal digits")
+    if source is not None and (kid is None or piv is None):
+        raise InputInvalid(what="--key-file", problem="a key in use comes with its --kid and --first-piv")
+    key = new_key() if source is None else read_key_file(_path(source))
+    return DeviceKey(
+        key=key,
+        kid=new_kid() if kid is None else bytes.fromhex(str(kid)),
+        next_piv=first_piv() if piv is None else int(str(piv)),
+        is_new=source is None,
+    )
+
+
+def _out(made: DeviceKey, path: str | int | Path | None) -> AbstractContextManager[None]:
+    if not made.is_new:
+        return nullcontext()
+    return handed_out(_path(path), made.key.reveal().hex().encode("ascii") + b"\n")
+
+
+def _path(value: str | int | Path | None) -> Path:
+    """What click made a path of."""
+    return Path(str(value))
+
+
+def _device_id(text: str | int | Path | None) -> str:
+    if text is None:
+        return ""
+    if not DEVICE_ID.fullmatch(str(text)):
+        raise InputInvalid(what="--id", problem='is not "d:" and 16 lower-case hexadecimal digits')
+    return str(text)
+
+
+def _msisdn(text: str) -> str:
+    if text and not INTERNATIONAL.fullmatch(text):
+        raise InputInvalid(what="--msisdn", problem='is not "+" and 7 to 15 digits')
+    return text
