@@ -18,7 +18,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.interop.peers.program import Program, free_port
 from tests.interop.peers.smsc import wait_for
-from tsm_gateway.keys.master_store import init_master
 from tsm_gateway.store.sqlite_store import SqliteStore
 from tsm_gateway.virtual.handset import Handset
 from tsm_gateway.virtual.party_files import read_handset, read_provider
@@ -60,7 +59,7 @@ class Gateway:
         self._config = folder / "gateway.toml"
         self._write_secret("password", b"secret\n")
         self.configure(binds)
-        init_master(folder / "master.key", os.urandom(32))
+        self.command("key", "init")
         self.command(
             *("virtual", "enrol", "--out", str(folder)),
             *("--provider", ADDRESS, "--provider-msisdn", msisdn, "--provider-name", PROVIDER),
