@@ -86,10 +86,11 @@ class Joiner:
         evicted: list[Held] = []
         if same is not None and not self._has_room_among(same, received_at, evicted):
             return Offered(_OVER_BOUND, None, (), ())
-        if completes:
+        if not completes:
+            if not self._has_room(source, received_at, evicted):
+                return Offered(_OVER_BOUND, None, (), evicted)
+        elif self._shelf.suspects:
             self._make_room_to_complete(key, number, evicted)
-        elif not self._has_room(source, received_at, evicted):
-            return Offered(_OVER_BOUND, None, (), evicted)
         held = Held(row, key, segment, received_at, durable=False)
         self._shelf.put(held)
         if not completes:
