@@ -409,11 +409,43 @@ def test_both_receipts_in_one_batch_deliver_once(store: Store) -> None:
     assert [outcome.complete for outcome in outcomes] == [False, True, False]
 
 
-@pytest.mark.parametrize("told", [("1a2b",), ("zzz", "6699"), ("1A2B", "1a2b")])
-def test_any_spelling_of_the_id_matches(store: Store, told: tuple[str, ...]) -> None:
+def test_an_id_meets_the_part_it_was_given_to_and_no_other_reading(store: Store) -> None:
+    hand_over(store, 1, ("16", "22"))  # 0x16 = 22
+    hand_over(store, 2, ("22", "34"))
+    (outcome,) = store.stage(Batch(receipts=[receipt("22", "16")])).receipts
+    assert outcome.message_id == message_id(2)
+
+
+@pytest.mark.parametrize("told", [("zzz", "6699"), ("1A2B", "1a2b"), ("6699",)])
+def test_any_other_spelling_of_the_id_matches_a_little_later(store: Store, told: tuple[str, ...]) -> None:
     hand_over(store, 1, ("1a2b", "6699"))
     (outcome,) = store.stage(Batch(receipts=[receipt(*told)])).receipts
-    assert outcome.complete
+    assert outcome.message_id is None
+    assert store.settle_aged(NOW + 2) == []
+    (outcome,) = store.settle_aged(NOW + 3)
+    assert (outcome.message_id, outcome.complete) == (message_id(1), True)
+    store.flush()
+    assert store.settle_aged(NOW + 4) == []
+    assert entry(store, 1).state is MessageState.DELIVERED
+
+
+def test_receipts_that_belong_to_nobody_do_not_keep_others_from_their_turn(store: Store) -> None:
+    hand_over(store, 1, ("zz", "zzz"))
+    put(store, Batch(receipts=[receipt(f"{number:05d}") for number in range(1_200)]))
+    put(store, Batch(receipts=[receipt("zzz")]))
+    told = [outcome for _ in range(3) for outcome in store.settle_aged(NOW + 3)]
+    assert [outcome.message_id for outcome in told] == [message_id(1)]
+    assert store.settle_aged(NOW + 900) == []
+
+
+def test_nothing_to_do_is_no_transaction(store: Store) -> None:
+    before = store.generation
+    store.settle_aged(NOW)
+    store.claim_due(NOW, 10, ["bank"])
+    store.recover(NOW)
+    store.purge(NOW, 0, 0, 10)
+    store.flush()
+    assert store.generation == before
 
 
 def test_a_failed_part_is_told_and_moves_nothing(store: Store) -> None:
@@ -434,13 +466,13 @@ def test_a_receipt_that_is_not_final_changes_nothing(store: Store, state: Receip
 
 def test_a_receipt_ahead_of_its_answer_is_kept_and_matched_later(store: Store) -> None:
     put(store, payments([1], receipt=True, state=MessageState.ACTIVE))
-    (outcome,) = store.stage(Batch(receipts=[receipt("zz", "a1")])).receipts
+    (outcome,) = store.stage(Batch(receipts=[receipt("a1", "zz")])).receipts
     assert outcome.message_id is None
     store.flush()
     done = Transition(message_id(1), Move.HAND_OVER, NOW)
     (outcome,) = store.stage(Batch(submitted=[submitted(1, 1, 1, "a1")], transitions=[done])).receipts
     assert (outcome.message_id, outcome.complete) == (message_id(1), True)
-    assert outcome.receipt.message_ids == ("zz", "a1")
+    assert outcome.receipt.message_ids == ("a1", "zz")
     store.flush()
     assert entry(store, 1).state is MessageState.DELIVERED
     assert store._hot.rows("SELECT * FROM early_receipt") == []
@@ -510,7 +542,7 @@ def test_many_receipts_at_once_find_their_messages(store: Store) -> None:
     parts = [submitted(number, 1, 1, f"{number:x}", f"{number:08d}") for number in numbers]
     done = [Transition(message_id(number), Move.HAND_OVER, NOW) for number in numbers]
     put(store, Batch(submitted=parts, transitions=done))
-    told = store.stage(Batch(receipts=[receipt(f"{number:08d}") for number in numbers])).receipts
+    told = store.stage(Batch(receipts=[receipt(f"{number:x}") for number in numbers])).receipts
     assert [outcome.message_id for outcome in told] == [message_id(number) for number in numbers]
     assert all(outcome.complete for outcome in told)
 

@@ -101,12 +101,17 @@ def take_early(cursor: sqlite3.Cursor, submitted: Sequence[SubmittedPart]) -> li
     return _take(cursor, sorted({best for (best,) in in_chunks(cursor.execute, FIND_EARLY, ids)}))
 
 
-def settle_aged(cursor: sqlite3.Cursor, now: int) -> list[ReceiptOutcome]:
-    """Match receipts that met no part for a while by the other readings of their ids."""
+def settle_aged(cursor: sqlite3.Cursor, now: int, after: str) -> tuple[list[ReceiptOutcome], str]:
+    """Match receipts that met no part for a while by the other readings of their ids.
+
+    Tries a slice of them, those whose first spelling stands behind `after`, and returns where the next
+    one begins: receipts that belong to nobody keep none of the others from their turn.
+    """
     ages = (now - OTHER_READINGS_S, now - OTHER_READINGS_END_S)
-    aged = _take(cursor, [best for (best,) in cursor.execute(LIST_AGED_EARLY, (*ages, AGED)).fetchall()])
-    outcomes = settle_receipts(cursor, aged, (), exact=False)
-    return [outcome for outcome in outcomes if outcome.message_id is not None]
+    slice_of = [best for (best,) in cursor.execute(LIST_AGED_EARLY, (*ages, after, AGED)).fetchall()]
+    outcomes = settle_receipts(cursor, _take(cursor, slice_of), (), exact=False)
+    following = slice_of[-1] if len(slice_of) == AGED else ""
+    return [outcome for outcome in outcomes if outcome.message_id is not None], following
 
 
 def _take(cursor: sqlite3.Cursor, found: Sequence[str]) -> list[tuple[Receipt, int]]:

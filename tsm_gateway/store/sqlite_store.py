@@ -56,6 +56,7 @@ class SqliteStore:
         self._path, self._mark_path, self._reserve, self._opened = path, mark, reserve, opened
         self._health, self._writer, self._hot = opened.health, opened.writer, opened.hot
         self._keeper = None if opened.rolled_back else MarkKeeper(mark, opened.meta.store_id)
+        self._aged_after = ""  # where the next slice of unmatched receipts begins
         self.registry = RegistryStore(opened.writer, opened.hot, opened.people, opened.health)
         self.queue = QueueStore(opened.writer, opened.people)
 
@@ -141,7 +142,8 @@ class SqliteStore:
     def settle_aged(self, now: int) -> list[ReceiptOutcome]:
         """See `relay.interfaces.Spool`."""
         with self._writer.transaction() as cursor:
-            return receipt_store.settle_aged(cursor, now)
+            outcomes, self._aged_after = receipt_store.settle_aged(cursor, now, self._aged_after)
+            return outcomes
 
     def claim_due(self, now: int, limit: int, providers: Sequence[str]) -> list[Outgoing]:
         """See `relay.interfaces.Spool`."""

@@ -214,10 +214,15 @@ LIST_AGED_EARLY: Final = compiled(
     limited(
         select(early_receipt.c.best)
         .distinct()
-        .where(early_receipt.c.arrived_at <= given("until"), early_receipt.c.arrived_at > given("since")),
+        .where(
+            early_receipt.c.arrived_at <= given("until"),
+            early_receipt.c.arrived_at > given("since"),
+            early_receipt.c.best > given("after"),
+        )
+        .order_by(early_receipt.c.best),
         "limit",
     ),
-    *("until", "since", "limit"),
+    *("until", "since", "after", "limit"),
 )
 DELETE_EARLY: Final = compiled(
     delete(early_receipt).where(early_receipt.c.best == given("of_best")), "of_best"

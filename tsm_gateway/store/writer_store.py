@@ -31,7 +31,7 @@ class Writer:
         self._connection, self._health = connection, health
         self._cursor = connection.cursor()
         self._guard = Lock()
-        self._rows_at_checkpoint = 0
+        self._rows_at_checkpoint = self._rows_at_begin = 0  # of the connection's count of changed rows
         self._registry_moved = self._queue_moved = False
         self.generation = generation  # as last committed by this process
         self.uncommitted: set[tuple[str, bytes]] = set()  # (device id, cti) of the open transaction
@@ -41,7 +41,7 @@ class Writer:
         """Join the open transaction, or open one; it stays open. Raises as `relay.interfaces.Spool`."""
         with self.exclusive():
             if not self._connection.in_transaction:
-                self._cursor.execute("BEGIN IMMEDIATE")
+                self._begin()
             yield self._cursor
 
     @contextmanager
@@ -51,10 +51,14 @@ class Writer:
             if self._connection.in_transaction:
                 message = "administration inside an open batch: a defect"
                 raise RuntimeError(message)
-            self._cursor.execute("BEGIN IMMEDIATE")
+            self._begin()
             yield self._cursor
             self._registry_moved, self._queue_moved = registry, queue
             self._commit(CHECKPOINT_ROWS)
+
+    def _begin(self) -> None:
+        self._cursor.execute("BEGIN IMMEDIATE")
+        self._rows_at_begin = self._connection.total_changes
 
     def registry_moved(self) -> None:
         """The open transaction changes what others may have cached of the registry."""
@@ -70,6 +74,9 @@ class Writer:
                 self._commit(0 if tight else CHECKPOINT_ROWS)
 
     def _commit(self, checkpoint_rows: int) -> None:
+        if self._connection.total_changes == self._rows_at_begin:
+            self._roll_back()  # nothing was written: no generation, no fsync
+            return
         self._cursor.execute(MOVE_META, (self._registry_moved, self._queue_moved))
         generation = self._cursor.execute(READ_GENERATION).fetchone()[0]
         self._cursor.execute("COMMIT")
