@@ -7,13 +7,13 @@ command makes there is the daemon's.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tsm_gateway.cli.errors import GatewayRunning
+from tsm_gateway.cli.errors import GatewayRunning, NotFound
 from tsm_gateway.daemon.settings import Problem, SettingsErrors, load_settings
 from tsm_gateway.keys.master_store import read_master
 from tsm_gateway.store.failures import StoreLocked
@@ -68,10 +68,30 @@ def master_path(settings: Settings) -> Path | None:
 
 
 @contextmanager
-def open_store(settings: Settings, *, accept_rollback: bool = False) -> Iterator[SqliteStore]:
-    """The store beside a daemon that may be running. Raises as `SqliteStore.open`."""
+def existing_store(
+    settings: Settings, *, accept_rollback: bool = False, as_owner: bool = True
+) -> Iterator[SqliteStore]:
+    """As `open_store`, for a store that must be there already. Raises NotFound when it is not.
+
+    Without `as_owner` root stays root, to write where the store's owner may not.
+    """
     path = settings.store.path
-    with acting_as_owner_of(path.parent):
+    if not path.exists():
+        raise NotFound(what="store", path=str(path))
+    with open_store(settings, accept_rollback=accept_rollback, as_owner=as_owner) as store:
+        yield store
+
+
+@contextmanager
+def open_store(
+    settings: Settings, *, accept_rollback: bool = False, as_owner: bool = True
+) -> Iterator[SqliteStore]:
+    """The store beside a daemon that may be running; made when there is none.
+
+    Raises as `SqliteStore.open`.
+    """
+    path = settings.store.path
+    with acting_as_owner_of(path.parent) if as_owner else nullcontext():
         store = SqliteStore.open(
             path, mark=settings.epoch_mark, exclusive=False, accept_rollback=accept_rollback
         )

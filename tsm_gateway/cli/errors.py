@@ -19,11 +19,11 @@ _CODES: Mapping[str, Exit] = {
     "store-locked": Exit.CONFLICT,
     "master-file-exists": Exit.CONFLICT,
     "master-file-busy": Exit.CONFLICT,
-    "master-version-in-use": Exit.CONFLICT,
     "file-exists": Exit.CONFLICT,
     "not-movable": Exit.CONFLICT,
     "gateway-running": Exit.CONFLICT,
     "not-known": Exit.NOT_FOUND,
+    "not-found": Exit.NOT_FOUND,
     "ambiguous": Exit.USAGE,
     "address-invalid": Exit.USAGE,
     "input-invalid": Exit.USAGE,
@@ -49,6 +49,12 @@ class InputInvalid(TsmError):
     def __str__(self) -> str:
         """The sentence itself."""
         return f"{self.facts['what']}: {self.problem} [{self.code}]"
+
+
+class NotFound(TsmError):
+    """There is nothing by that name."""
+
+    code, side, temporary = "not-found", Side.OURS, False
 
 
 class Ambiguous(TsmError):

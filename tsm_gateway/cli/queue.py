@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tsm_gateway.cli.context import open_store, read_settings
-from tsm_gateway.cli.errors import Ambiguous, InputInvalid, NotMovable
+from tsm_gateway.cli.errors import Ambiguous, InputInvalid, NotFound, NotMovable
 from tsm_gateway.cli.output import output_option, show_record, show_rows, when
-from tsm_gateway.registry.errors import NotKnown
 from tsm_gateway.relay.interfaces import Transition
 from tsm_gateway.relay.states import MOVES, MessageState, Move
 
@@ -75,7 +74,7 @@ def show(config_path: Path, message_id: str, form: Form) -> None:
     with open_store(read_settings(config_path)) as store:
         found = store.queue.show(find(store.queue, message_id))
     if found is None:  # purged between the two reads
-        raise NotKnown(what="message", name=message_id)
+        raise NotFound(what="message", name=message_id)
     entry, parts = found
     if form == "table":
         show_record(_row(entry), form)
@@ -86,13 +85,13 @@ def show(config_path: Path, message_id: str, form: Form) -> None:
 
 
 def find(messages: QueueStore, prefix: str) -> bytes:
-    """The one message id that begins with `prefix`. Raises InputInvalid, NotKnown, Ambiguous."""
+    """The one message id that begins with `prefix`. Raises InputInvalid, NotFound, Ambiguous."""
     digits = prefix.lower()
     if not 1 <= len(digits) <= ID_DIGITS or set(digits) - set("0123456789abcdef"):
         raise InputInvalid(what=prefix, problem="is no message id: give 1 to 32 hexadecimal digits")
     found = messages.find(digits, limit=2)
     if not found:
-        raise NotKnown(what="message", name=digits)
+        raise NotFound(what="message", name=digits)
     if len(found) > 1:
         raise Ambiguous(name=digits)
     return found[0]

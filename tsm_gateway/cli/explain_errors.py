@@ -1,0 +1,117 @@
+"""What to do about each error code; what it means is the docstring of its class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_RETRY_BY_ITSELF = "Nothing: it is tried again by itself. If it stays, see `tsm-gateway status` and `doctor`."
+_DEFECT = "This is a defect: report it with the log lines around it."
+_PEER_OCTETS = "Nothing here: the peer sent it. If one peer goes on, ask its operator, with the log lines."
+_TEST_ONLY = "For tests only: see `tsm-gateway virtual --help`."
+
+REMEDIES: Mapping[str, str] = {
+    # configuration and secrets
+    "failed": _DEFECT,
+    "config-invalid": "Run `tsm-gateway config check` and mend every line it names.",
+    "secret-unreadable": "Make the file readable for its owner only (chmod 600) and owned by the "
+    "gateway's user; a credential needs LoadCredential= in the unit.",
+    "listen-failed": "Another program has the port of [metrics] listen: `ss -ltnp` names it; stop it or "
+    "choose another port.",
+    # the command line
+    "input-invalid": "Give the argument or file as the message says; --help shows an example.",
+    "not-found": "Look with the verb `list`; `tsm-gateway explain` alone lists every code.",
+    "ambiguous": "Give more digits of the message id: `tsm-gateway queue list` shows them whole.",
+    "not-movable": "See `tsm-gateway queue show ID`: the table of states says what is possible from there.",
+    "file-exists": "Name another file, or move the old one away if its key is no longer wanted.",
+    "file-denied": "Write to a directory that belongs to you, or run the command as its owner.",
+    "gateway-running": "Stop the gateway (`systemctl stop tsm-gateway`), or use the steps of `key "
+    "rotate --help`.",
+    "gateway-unreachable": "See `systemctl status tsm-gateway`, and whether --config names the file it "
+    "runs with.",
+    # the registry
+    "address-invalid": 'Give "+" and 7 to 15 digits, a short code of 3 to 8 digits, or sp: and a name.',
+    "move-not-allowed": "See the state with `device show` or `provider show`: --help of the verb names "
+    "those allowed.",
+    "not-known": "Look with `device list`, `provider list` or `queue list`; the name must be exact.",
+    "already-known": "Choose another name, address, kid or file, or retire what holds it.",
+    "device-certificate-unusable": "Register the device with an X.509 certificate over an EC P-256 key.",
+    "x509-unusable": "Ask for a new certificate: PEM or DER, valid now, allowed to sign.",
+    "recipient-unusable": "Ask the provider for a certificate over P-256, X25519, or RSA of 2048 bits "
+    "or more.",
+    # master key and wrapped keys
+    "key-unwrap-failed": "Run `store check`. If the row was altered or its store is old, give the owner "
+    "a new key; if the master key file is the wrong one, restore the right one.",
+    "master-key-missing": "Reload the gateway if a version was just added; otherwise restore the master "
+    "key file from its copy.",
+    "master-reference-invalid": 'Write keys.master as "file:/absolute/path" or "credential:NAME".',
+    "master-file-missing": "Make one with `tsm-gateway key init`, or restore it: without it no stored "
+    "key opens.",
+    "master-file-exists": "Keep it. To replace the key use `tsm-gateway key rotate`.",
+    "master-file-exposed": "chmod 600 the file; if others may have read it, `tsm-gateway key rotate`.",
+    "master-file-foreign": "chown the file to the user who runs the gateway, or run the command as that "
+    "user.",
+    "master-file-indirect": "Name the regular file itself, not a link or directory.",
+    "master-file-garbled": "Restore the file from its copy; do not edit it by hand.",
+    "master-file-busy": "Wait for the other change; if there is none, remove the .new file it names.",
+    "master-file-unreadable": "See the error number (`errno -l`): the disk or the directory does not "
+    "allow it.",
+    "master-credential-missing": "Add LoadCredential=NAME:/path to the unit; at a terminal give "
+    "--master FILE.",
+    # the store
+    "store-full": "Free disk space where the store lies; payments wait at the message centre meanwhile.",
+    "store-busy": _RETRY_BY_ITSELF,
+    "store-broken": "See the kernel's log for the disk. The next start recovers; if it comes again, "
+    "replace the disk, restore a copy and run `store resync`.",
+    "store-conflict": _RETRY_BY_ITSELF,
+    "store-locked": "One gateway per store: stop the process with the pid it names.",
+    "store-unsafe": "Set owner and mode of the path it names as the message says.",
+    "store-unreadable": "Restore a copy made by `store backup`, then run `store resync`.",
+    "store-rolled-back": "Find out whether a copy was restored. Then `tsm-gateway store resync`, or put "
+    "the right store back.",
+    "schema-newer": "Install the release that wrote the store, or a later one.",
+    "row-damaged": "Run `store check`, which names the row; restore a copy or register its owner anew.",
+    # formats
+    "malformed": _PEER_OCTETS,
+    "not-authentic": _PEER_OCTETS,
+    "certificate-malformed": _PEER_OCTETS,
+    "certificate-invalid": "If one device goes on, its certificate was replaced: register it anew.",
+    "piv-exhausted": "Give the owner a new key: `provider rotate-key`, or a new key epoch for the device.",
+    "self-test-failed": "Do not run this installation: reinstall the cryptography library; check the "
+    "machine's memory.",
+    "packet-too-long": _DEFECT,
+    "address": _PEER_OCTETS,
+    "address-octets": _PEER_OCTETS,
+    "header-malformed": _PEER_OCTETS,
+    "header-overflow": _DEFECT,
+    # SMPP
+    "smpp-frame-length": "The stream is lost and the link binds again. If it comes back, something "
+    "between speaks no SMPP: compare host, port and TLS; max_pdu bounds the length.",
+    "smpp-body-malformed": _PEER_OCTETS,
+    "smpp-unknown-command": _PEER_OCTETS,
+    "smpp-field-invalid": "Compare the bind's settings (addresses, service_type) with what the carrier "
+    "allows.",
+    "smpp-field-too-long": "Shorten the setting it names: SMPP 3.4 bounds every field.",
+    "smpp-tls-unusable": "See the file of the setting it names: PEM, readable, the key belongs to the "
+    "certificate.",
+    # demo and virtual parties
+    "demo-failed": "Read the gateway's last lines above it; run `tsm-gateway demo` again.",
+    "virtual-failed": _TEST_ONLY,
+    "virtual-amount-invalid": 'Write the amount as "12.50" and the currency as three letters. ' + _TEST_ONLY,
+    "virtual-biometric-mismatch": "The virtual finger is not the one enrolled. " + _TEST_ONLY,
+    "virtual-counter-exhausted": "Enrol a new virtual handset. " + _TEST_ONLY,
+    "virtual-device-unknown": "The provider's file does not list this handset: enrol both together. "
+    + _TEST_ONLY,
+    "virtual-fault-spec-invalid": "Write the fault as `virtual smsc --help` shows. " + _TEST_ONLY,
+    "virtual-malformed": "What was read is not of the format. " + _TEST_ONLY,
+    "virtual-not-authentic": "The packet is for another party, or was altered. " + _TEST_ONLY,
+    "virtual-party-file-invalid": "Enrol again into an empty folder. " + _TEST_ONLY,
+    "virtual-payment-refused": "The virtual provider refused it for the reason given. " + _TEST_ONLY,
+    "virtual-provider-foreign": "Use the folder the provider was enrolled into, or another name. "
+    + _TEST_ONLY,
+    "virtual-provider-unfiled": "Give --out the folder of its provider.json, or another name. " + _TEST_ONLY,
+    "virtual-smsc-full": "Wait until the gateway has taken some, or send fewer. " + _TEST_ONLY,
+    "virtual-tunnel-broken": "The virtual tunnel was disturbed on purpose. " + _TEST_ONLY,
+}

@@ -1,0 +1,59 @@
+"""What to do about each log event; what it means stands in `daemon.events`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NOTHING = "Nothing."
+_BY_ITSELF = "Nothing: it goes on by itself. If it is frequent, "
+
+REMEDIES: Mapping[str, str] = {
+    "daemon.started": _NOTHING,
+    "daemon.ready": _NOTHING,
+    "daemon.reloaded": "Restart the gateway for what is named `at the next start`.",
+    "daemon.stopping": _NOTHING,
+    "daemon.stopped": "Nothing; what was waiting is on disk and goes on at the next start.",
+    "daemon.failed": "`explain` the code in its field error.",
+    "config.invalid": "Mend the line it names; `tsm-gateway config check` lists all. A running gateway "
+    "keeps its old settings.",
+    "watchdog.missed": "systemd restarts the gateway and nothing is lost; report it with the lines before.",
+    "library.logged": "Read its text; a traceback in it is a defect to report.",
+    "store.opened": _NOTHING,
+    "store.recovered": "Nothing; providers may get a packet twice and tell doubles by (kid, PIV).",
+    "store.full": "Free disk space where the store lies.",
+    "store.room": _NOTHING,
+    "store.broken": "See the kernel's log for the disk; the next start recovers.",
+    "store.conflict": _BY_ITSELF + "look whether a second gateway uses this store.",
+    "store.purged": _NOTHING,
+    "registry.changed": "Nothing; an administrator's command was taken over.",
+    "link.connect_failed": "Run `tsm-gateway doctor`: host, port, firewall, TLS. It is tried again by "
+    "itself.",
+    "link.bound": _NOTHING,
+    "link.bind_refused": "`explain` its status; compare system_id and password with the carrier's.",
+    "link.lost": _BY_ITSELF + "ask the carrier; its idle limit must be above enquire_s.",
+    "link.unbound": _NOTHING,
+    "link.throttled": _BY_ITSELF + "set rate_per_s to what the contract says.",
+    "link.paused": _BY_ITSELF + "the disk is too slow for this load: see commit_ms of payment.accepted.",
+    "link.resumed": _NOTHING,
+    "pdu.refused": _BY_ITSELF + "show the carrier command and status.",
+    "pdu.ignored": _BY_ITSELF + "the peer answers too late: raise response_s.",
+    "answer.overdue": _BY_ITSELF + "the disk or the machine is too slow for this load.",
+    "submit.unanswered": "Nothing: they are sent again, with the same octets. If it is frequent, ask "
+    "the carrier.",
+    "message.incoming": _NOTHING,
+    "payment.accepted": _NOTHING,
+    "payment.refused": "`explain` its reason.",
+    "payment.postponed": "`explain` its reason; the message centre sends them again.",
+    "payment.handed_over": _NOTHING,
+    "payment.deferred": _BY_ITSELF + "`explain` its status.",
+    "payment.failed": "`explain` its status, remove the cause, then `queue retry ID`, or `queue drop ID`.",
+    "payment.delivered": _NOTHING,
+    "receipt.unmatched": _BY_ITSELF
+    + "receipts spell ids differently: set receipt_id and response_id of the bind.",
+    "receipt.failed": "Nothing: it is tried again. If one provider goes on, ask whether its phone is on.",
+    "part.expired": "Nothing; the payer pays again. The carrier's report says what became of the part.",
+    "part.evicted": "Look whether somebody floods the number; otherwise raise [relay] parts_per_sender.",
+}
