@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tsm_gateway.envelope.tsm1 import Direction, provider_payload, seal_packet, traffic_key
+from tsm_gateway.outbound.key_handover import KeyIdentity, handover_record, read_recipient
 from tsm_gateway.secret import Secret
 from tsm_gateway.virtual.certificate import Payment, sign_payment
+from tsm_gateway.virtual.identity import new_identity
 
 README = Path(__file__).parents[1] / "README.md"
 KEY, KID, NAME, PORT = bytes(range(32)), b"\0\x01\xfe\xff", "bank", 16500
+NOW = 1_790_000_000
 MESSAGE_ID = bytes(range(16))
 
 
@@ -54,6 +58,18 @@ def test_a_provider_who_follows_the_guide_verifies_what_the_device_signed(guide:
     }
     with pytest.raises(InvalidSignature):
         guide["read_certificate"](certificate, stranger.public_key())
+
+
+def test_a_provider_who_follows_the_guide_opens_the_key_it_was_sent(guide: dict[str, Any]) -> None:
+    identity = new_identity(bytes(8), NOW)
+    recipient = read_recipient(identity.certificate, NOW)
+    record = handover_record(Secret(KEY), recipient, KeyIdentity("tsm-1", NAME, KID, 1))
+    opened = guide["open_key_file"](json.dumps(record), identity.private_key, identity.certificate)
+    assert opened == KEY
+    with pytest.raises(InvalidTag):
+        guide["open_key_file"](
+            json.dumps({**record, "version": 2}), identity.private_key, identity.certificate
+        )
 
 
 def test_everything_the_readme_links_to_is_there() -> None:
