@@ -33,7 +33,7 @@ def claim_due(cursor: sqlite3.Cursor, now: int, limit: int, providers: Sequence[
     candidates = [
         found for name in dict.fromkeys(providers) for found in _candidates(cursor, now, limit, name)
     ]
-    candidates.sort(key=lambda found: (found.received_at, found.outgoing.message_id))
+    candidates.sort(key=lambda found: found.received_at)  # stable: in one second, the order of acceptance
     chosen = candidates[:limit]
     claims = [Transition(found.outgoing.message_id, Move.CLAIM, now) for found in chosen]
     lost = {move.message_id for move in move_messages(cursor, claims).ignored}

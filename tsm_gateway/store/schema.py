@@ -143,6 +143,8 @@ piv_counter = Table(
 
 # --- messages ---
 
+# Not clustered: done messages are kept for weeks, and random ids in a clustered table of their size would
+# write a page per row (measured with 400,000 rows: 19 instead of 14 µs, and six times the log at hand-over).
 message = Table(
     "message",
     metadata,
@@ -164,7 +166,6 @@ message = Table(
     Column("reason", Text, nullable=False),  # why it was deferred, given up, held, …
     UniqueConstraint("kid", "piv"),
     Index(None, "state", "changed_at"),  # recover, purge, list, count
-    **CLUSTERED,
 )
 # What may be claimed; a message that a lane took at once never enters it.
 Index(

@@ -95,7 +95,7 @@ _claimable = (
 # The oldest queued messages of a provider.
 READ_QUEUED: Final = compiled(
     limited(
-        _claimable.where(message.c.due_at == fixed(0)).order_by(message.c.received_at, message.c.message_id),
+        _claimable.where(message.c.due_at == fixed(0)).order_by(message.c.received_at),
         "limit",
     ),
     *("provider", "limit"),

@@ -158,7 +158,6 @@ def _messages() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_message")),
         sa.UniqueConstraint("kid", "piv", name=op.f("uq_message_kid_piv")),
-        **CLUSTERED,
     )
     only = sa.text("due_at IS NOT NULL")
     op.create_index(

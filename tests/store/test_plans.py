@@ -1,0 +1,39 @@
+"""No statement that runs while payments come in reads more than it needs, however full the store is."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tsm_gateway.store import moves, queue_statements, registry_statements, statements
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATEMENTS = {
+    name: sql
+    for module in (statements, registry_statements, queue_statements)
+    for name, sql in vars(module).items()
+    if name.isupper() and isinstance(sql, str)
+} | {f"move {move.value}": sql for move, sql in moves.MOVE_SQL.items()}
+# One row there is, or all rows are asked for.
+SCANS = {
+    *("READ_META", "MOVE_META", "READ_GENERATION", "READ_VERSIONS", "STAMP_COPY", "BEGIN_EPOCH"),
+    *("READ_SEGMENTS", "COUNT_SEGMENTS", "COUNT_BY_STATE", "LIST_PROVIDERS", "LIST_COUNTERS", "ANY_EARLY"),
+}
+# Bounded by what one message, one provider or one slice has.
+SORTS = {"FIND_PARTS", "FIND_EARLY", "READ_EARLY", "LIST_ADDRESSES", "READ_PROGRESS"}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_finds_its_rows_by_an_index(folder: Path, name: str) -> None:
+    sql = STATEMENTS[name]
+    with closing(sqlite3.connect(folder / "gateway.db")) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))]
+    if name not in SCANS:
+        assert not [step for step in plan if step.startswith("SCAN") and step != "SCAN CONSTANT ROW"], plan
+    if name not in SORTS:
+        assert not [step for step in plan if "TEMP B-TREE" in step], plan
