@@ -30,7 +30,7 @@ class Kind(Enum):
 _OF_KIND: Mapping[Kind, str] = {
     Kind.TEXT: (
         "device provider bearer reason fate link host bind error where version config path file key "
-        "problem suggestion check loop signal changed state logger text fix"
+        "problem suggestion loop signal changed state logger text fix"
     ),
     Kind.COUNT: (
         "piv parts number total reference port octets attempts pid line unanswered unknown "
@@ -38,10 +38,7 @@ _OF_KIND: Mapping[Kind, str] = {
         "queue_version waiting count"
     ),
     Kind.CODE: "command status",
-    Kind.TIMING: (
-        "seconds answer_ms handover_ms delivery_ms "
-        "retry_in_s pause_s age_s"
-    ),
+    Kind.TIMING: ("seconds answer_ms handover_ms delivery_ms retry_in_s pause_s age_s"),
     Kind.IDENTIFIER: "message_id kid provider_kid",
     Kind.NUMBER: "sender provider_number",
 }
