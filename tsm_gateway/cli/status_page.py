@@ -29,8 +29,8 @@ def fetch_status(settings: Settings) -> dict[str, Any]:
     connection = http.client.HTTPConnection(host, port, timeout=WITHIN_S)
     try:
         connection.request("GET", "/status")
-        answer = connection.getresponse()
-        octets = answer.read(LONGEST)
+        with connection.getresponse() as answer:
+            octets = answer.read(LONGEST)
     except (OSError, http.client.HTTPException) as error:
         cause = type(error).__name__
         raise GatewayUnreachable(host=host, port=port, cause=cause) from None

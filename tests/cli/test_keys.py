@@ -1,0 +1,179 @@
+"""`key init`, `list` and `rotate`: the master key, stopped and beside a running gateway."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tsm_gateway.cli import key_rewrap
+from tsm_gateway.keys.master_store import read_master
+from tsm_gateway.keys.wrap import unwrap
+from tsm_gateway.relay.directory import DEVICE_KEYS, PROVIDER_KEYS, place_of
+from tsm_gateway.relay.interfaces import StoreConflict
+from tsm_gateway.store.lock_store import StoreLock
+from tsm_gateway.store.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Site
+    from tsm_gateway.store.registry_rows import StoredKey
+
+
+@pytest.fixture
+def running(site: Site) -> Iterator[None]:
+    """What a running gateway holds, and one device's key."""
+    site.add_device()
+    lock = StoreLock.take(site.folder / "gateway.db")
+    yield
+    lock.release()
+
+
+def stored(site: Site) -> list[StoredKey]:
+    folder = site.folder
+    store = SqliteStore.open(folder / "gateway.db", mark=folder / "master.key.epoch", exclusive=False)
+    try:
+        return store.registry.all_keys()
+    finally:
+        store.close()
+
+
+def secrets_of(site: Site) -> dict[bytes, bytes]:
+    """Every stored key, opened for its place."""
+    masters = read_master(f"file:{site.folder}/master.key")
+    return {
+        each.key.kid: unwrap(
+            masters,
+            each.key.wrapped,
+            each.key.master_version,
+            place_of(DEVICE_KEYS if each.of_device else PROVIDER_KEYS, each.key),
+        ).reveal()
+        for each in stored(site)
+    }
+
+
+def test_init_makes_a_private_file_and_shows_no_key(empty: Site) -> None:
+    result = empty.done("key", "init", "-o", "json")
+    path = empty.folder / "master.key"
+    master = read_master(f"file:{path}").current
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert result.json == {"path": str(path), "version": 1, "check_value": master.check_value()}
+    assert path.read_text("ascii").split()[3] not in result.out + result.err
+
+
+def test_init_never_overwrites(site: Site) -> None:
+    before = (site.folder / "master.key").read_bytes()
+    assert site("key", "init").code == 6
+    assert (site.folder / "master.key").read_bytes() == before
+
+
+def test_a_credential_is_made_with_master_only(empty: Site) -> None:
+    text = empty.config.read_text("utf-8").replace(f"file:{empty.folder}/master.key", "credential:m")
+    mark = f'min_free_mb = 1\nepoch_mark = "{empty.folder}/mark"'
+    empty.config.write_text(text.replace("min_free_mb = 1", mark), encoding="utf-8")
+    result = empty("key", "init")
+    assert result.code == 2
+    assert "--master" in result.err
+    made = empty.folder / "m.key"
+    assert empty.done("key", "init", "--master", made).code == 0
+    assert empty.done("key", "list", "--master", made, "-o", "json").json[0]["version"] == 1
+
+
+def test_rotating_while_stopped_wraps_every_key_anew_and_changes_none(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_rewrap, "SLICE", 2)
+    site.add_provider()
+    for number in range(4):
+        site.add_device("--id", f"d:{number:016x}")
+    before = secrets_of(site)
+    assert len(before) == 5
+    result = site.done("key", "rotate", "-o", "json")
+    assert result.json == {"version": 2, "rewrapped": 5, "already": 0, "unreadable": []}
+    assert {each.key.master_version for each in stored(site)} == {2}
+    assert secrets_of(site) == before
+    rows = site.done("key", "list", "-o", "json").json
+    assert [(row["version"], row["wrapped_keys"]) for row in rows] == [(1, 0), (2, 5)]
+
+
+def test_a_rewrap_that_broke_off_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_rewrap, "SLICE", 1)
+    for number in range(3):
+        site.add_device("--id", f"d:{number:016x}")
+    site.done("key", "rotate", "--add")
+    seen: list[int] = []
+
+    def stop(count: int) -> None:
+        seen.append(count)
+        raise KeyboardInterrupt
+
+    masters = read_master(f"file:{site.folder}/master.key")
+    folder = site.folder
+    store = SqliteStore.open(folder / "gateway.db", mark=folder / "master.key.epoch", exclusive=False)
+    with pytest.raises(KeyboardInterrupt):
+        key_rewrap.rewrap_all(store.registry, masters, stop)
+    store.close()
+    result = site.done("key", "rotate", "--rewrap", "-o", "json").json
+    assert (seen, result["rewrapped"], result["already"]) == ([1], 2, 1)
+
+
+def test_a_slice_that_somebody_else_changes_is_read_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add_device()
+    site.done("key", "rotate", "--add")
+    folder = site.folder
+    store = SqliteStore.open(folder / "gateway.db", mark=folder / "master.key.epoch", exclusive=False)
+    masters, real, tries = read_master(f"file:{folder}/master.key"), store.registry.rewrap_all, []
+
+    def conflicting(rows: list[tuple[bytes, bytes, bytes, int]]) -> int:
+        tries.append(rows)
+        if len(tries) == 1:
+            raise StoreConflict
+        return real(rows)
+
+    monkeypatch.setattr(store.registry, "rewrap_all", conflicting)
+    assert key_rewrap.rewrap_all(store.registry, masters, lambda _: None).done == 1
+    store.close()
+    assert len(tries) == 2
+
+
+@pytest.mark.usefixtures("running")
+def test_beside_a_running_gateway_it_is_refused_with_the_steps_to_take(site: Site) -> None:
+    result = site("key", "rotate")
+    assert result.code == 6
+    assert "--help" in result.err
+    assert read_master(f"file:{site.folder}/master.key").versions() == (1,)
+
+
+@pytest.mark.usefixtures("running")
+def test_the_steps_beside_a_running_gateway(site: Site) -> None:
+    site.done("key", "rotate", "--add")
+    assert {each.key.master_version for each in stored(site)} == {1}
+    assert site("key", "rotate", "--rewrap").code == 130  # asked, and nobody is there to answer
+    assert {each.key.master_version for each in stored(site)} == {1}
+    site.done("key", "rotate", "--rewrap", "--yes")
+    assert {each.key.master_version for each in stored(site)} == {2}
+
+
+def test_pruning_keeps_what_wraps_a_key(site: Site) -> None:
+    site.add_device()
+    site.done("key", "rotate", "--add")
+    assert site.done("key", "rotate", "--prune", "--yes", "-o", "json").json["removed"] == []
+    site.done("key", "rotate", "--rewrap")
+    assert site.done("key", "rotate", "--prune", "--yes", "-o", "json").json["removed"] == [1]
+    assert len(secrets_of(site)) == 1
+
+
+def test_a_master_key_that_lacks_a_version_is_an_error_that_names_it(site: Site) -> None:
+    site.add_device()
+    other = Path(site.folder, "other.key")
+    site.done("key", "init", "--master", other)
+    site.done("key", "rotate", "--add", "--master", other)
+    site.done("key", "rotate", "--prune", "--yes", "--master", other)
+    result = site("key", "rotate", "--rewrap", "--master", other)
+    assert result.code == 1
+    assert "unreadable" in result.out
