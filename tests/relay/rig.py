@@ -120,14 +120,14 @@ class Rig:
         self.assemble()
 
     def open_store(self) -> SqliteStore:
-        return SqliteStore.open(
-            self.folder / "gateway.db", mark=self.folder / "epoch", exclusive=True
-        )
+        return SqliteStore.open(self.folder / "gateway.db", mark=self.folder / "epoch", exclusive=True)
 
     def assemble(self) -> None:
         stream = self.log
         self.metrics = Metrics()
-        self.parts = assemble(self.settings, self.store, MASTERS, configure("json", "debug", stream), self.metrics)
+        self.parts = assemble(
+            self.settings, self.store, MASTERS, configure("json", "debug", stream), self.metrics
+        )
         clocks = self.parts.intake._clocks._replace(wall=lambda: self.now)
         self.parts.intake._clocks = clocks
         self.parts.dispatcher._clocks = clocks
@@ -140,7 +140,11 @@ class Rig:
     # people
 
     def add_device(
-        self, *, state: DeviceState = DeviceState.ACTIVE, key_state: KeyState = KeyState.CURRENT, piv: int = 1000
+        self,
+        *,
+        state: DeviceState = DeviceState.ACTIVE,
+        key_state: KeyState = KeyState.CURRENT,
+        piv: int = 1000,
     ) -> Handset:
         identity = new_identity(os.urandom(8), NOW)
         kid, key = os.urandom(4), Secret(os.urandom(32))
@@ -170,7 +174,9 @@ class Rig:
             changed_at=NOW,
             reason="",
         )._replace(**changes)
-        self.store.registry.add_provider(provider, wrapped(PROVIDER_KEYS, kid, provider.name, key), next_piv=1)
+        self.store.registry.add_provider(
+            provider, wrapped(PROVIDER_KEYS, kid, provider.name, key), next_piv=1
+        )
         devices = {each.record.device_id: each.record.certificate for each in self.handsets}
         self.provider_record = ProviderRecord(provider.name, ADDRESS, kid, key, MSISDN, devices)
 

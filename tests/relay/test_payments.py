@@ -193,7 +193,9 @@ def _provider_suspended(rig):
 
 @refusal("not_for_us")
 def _another_port(rig):
-    return [part._replace(udh=part.udh.replace((16500).to_bytes(2, "big"), b"\x00\x07")) for part in rig.pay()]
+    return [
+        part._replace(udh=part.udh.replace((16500).to_bytes(2, "big"), b"\x00\x07")) for part in rig.pay()
+    ]
 
 
 @pytest.mark.parametrize("reason", sorted(REFUSALS))
@@ -370,7 +372,6 @@ async def test_no_plaintext_of_a_payment_is_in_database_or_log(rig: Rig):
     secret = plaintext_of(handset, parts)
     await rig.offer(parts)
     await rig.opened(1)
-    rig.store.flush()
     on_disk = b"".join(path.read_bytes() for path in rig.folder.iterdir() if path.is_file())
     for needle in (secret[20:60], handset.record.key.reveal(), rig.provider_record.key.reveal()):
         for spelling in (needle, needle.hex().encode()):
@@ -392,3 +393,18 @@ def seal_as(handset, plaintext):
     piv = handset.crypto.next_piv + 5
     packet = traffic_of(handset).seal(plaintext, piv)
     return [Part("+491701234567", "16500", 4, 0, udh, body) for udh, body in cut(packet, 16500, 99)]
+
+
+@rigged()
+async def test_a_drain_finishes_what_was_started_and_starts_nothing_more(rig: Rig):
+    rig.bearer.window = 1
+    for _ in range(5):
+        await rig.offer(rig.pay())
+    rig.parts.dispatcher.stop_claiming()
+    async with asyncio.timeout(5):
+        await rig.parts.dispatcher.settled()
+    states = [entry.state for entry in rig.store.queue.entries()]
+    handed_over = states.count(MessageState.HANDED_OVER)
+    assert len(rig.bearer.sent) == 2 * handed_over
+    assert handed_over + states.count(MessageState.QUEUED) == 5
+    assert not rig.parts.dispatcher.waiting

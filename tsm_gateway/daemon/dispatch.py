@@ -100,7 +100,8 @@ class Dispatcher:
     def direct(self, provider: Provider) -> bool:
         """Whether a message accepted now goes straight into a lane; the place is then promised."""
         promised = self._promised.get(provider.name, 0)
-        if self._lanes.space(provider.name) <= promised or not self._reachable(provider):
+        full = self._lanes.space(provider.name) <= promised
+        if full or not self._claiming or not self._reachable(provider):
             return False
         self._promised[provider.name] = promised + 1
         return True
@@ -174,9 +175,8 @@ class Dispatcher:
         return self._lanes.waiting()
 
     def stop_claiming(self) -> None:
-        """Drain: start nothing new; what waits goes back to the queue."""
+        """Drain: start nothing new; what waits goes back to the queue, what was started goes on."""
         self._claiming = False
-        self._live.clear()
         for item in self._lanes.strand(()):
             self._move(item, Fate.NOT_SENT)
 
