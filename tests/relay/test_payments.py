@@ -1,10 +1,8 @@
-"""A payment through the whole relay but the radio: accepted once, sealed, handed over; or refused in silence."""
+"""A payment through the whole relay but the radio: accepted once and handed over, or refused in silence."""
 
 from __future__ import annotations
 
 import asyncio
-from functools import wraps
-from inspect import signature
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +16,7 @@ from tsm_gateway.virtual.packet import Direction, Traffic, read_packet
 from tsm_gateway.virtual.part import Part, cut
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TAKEN = Verdict.TAKEN
@@ -27,7 +26,6 @@ def rigged(**options):
     """Run an async test inside a rig."""
 
     def decorate(test):
-        @wraps(test)
         def run(tmp_path: Path):
             async def inside():
                 async with Rig(tmp_path, **options) as rig:
@@ -35,7 +33,7 @@ def rigged(**options):
 
             asyncio.run(inside())
 
-        run.__signature__ = signature(lambda tmp_path: None)
+        run.__name__ = test.__name__
         return run
 
     return decorate
@@ -130,7 +128,7 @@ def spoiled(parts, index=1, at=-1):
     return [part._replace(data=bytes(data)) if number == index else part for number, part in enumerate(parts)]
 
 
-REFUSALS = {}
+REFUSALS: dict[str, Callable[[Rig], list[Part]]] = {}
 
 
 def refusal(reason):
