@@ -232,13 +232,13 @@ class Dispatcher:
                 await self._claim_for(ready)
 
     async def _claim_for(self, providers: list[str]) -> None:
-        now = int(self._clocks.wall())
+        now, known = int(self._clocks.wall()), self._providers  # `refresh` may drop one while we wait
         try:
             claimed = await self._committer.commit(partial(_claim_due, now, providers))
         except (StoreFull, StoreBusy):
             return
         for outgoing in claimed:
-            self._put(outgoing, self._providers[outgoing.provider], self._clocks.monotonic())
+            self._put(outgoing, known[outgoing.provider], self._clocks.monotonic())
         if len(claimed) == CLAIM:
             self._claim.set()
         else:
