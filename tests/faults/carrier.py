@@ -129,6 +129,4 @@ def packed(part: Part, sequence: int) -> bytes:
 def as_part(submit: SubmitSm) -> Part:
     """A submit_sm as the provider's handset shows it."""
     cut = submit.user_data[0] + 1
-    return Part(
-        submit.source, submit.destination, 4, 0, submit.user_data[:cut], submit.user_data[cut:]
-    )
+    return Part(submit.source, submit.destination, 4, 0, submit.user_data[:cut], submit.user_data[cut:])

@@ -56,7 +56,8 @@ class Daemon:
             f'[[smpp]]\nname = "air"\nhost = "127.0.0.1"\nport = {self.port}\nsystem_id = "tsm"\n'
             f'password = "file:{folder}/password"\nrebind_min_s = 0.1\nrebind_max_s = 0.2\n'
             f"[relay]\nretry_first_s = 1.0\nretry_cap_s = 1.0\n{relay}\n"
-            f'[log]\nformat = "json"\nlevel = "{level}"\n[metrics]\nlisten = "127.0.0.1:{self._status_port}"\n'
+            f'[log]\nformat = "json"\nlevel = "{level}"\n'
+            f'[metrics]\nlisten = "127.0.0.1:{self._status_port}"\n'
         )
         self.program: Program | None = None
 
@@ -111,7 +112,7 @@ class Daemon:
         """The octets of a status page; none while it is not answered by 200."""
         try:
             url = f"http://127.0.0.1:{self._status_port}/{name}"
-            with urllib.request.urlopen(url, timeout=HTTP_S) as answer:  # noqa: S310 - its own port
+            with urllib.request.urlopen(url, timeout=HTTP_S) as answer:
                 return bytes(answer.read())
         except (urllib.error.URLError, OSError):
             return b""

@@ -26,7 +26,12 @@ BUFFERED = 64 << 10
 NOISE = 2 << 20  # of a resident set between two looks at it
 
 LENGTHS = [*range(16), CAP + 1, 2**31 - 1, 2**31, 2**31 + 1, 2**32 - 1]
-FOREIGN = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"AMQP\x00\x00\x09\x01", b"GET / HTTP/1.1\r\n", b"\x16\x03\x01\x02\x00"]
+FOREIGN = [
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    b"AMQP\x00\x00\x09\x01",
+    b"GET / HTTP/1.1\r\n",
+    b"\x16\x03\x01\x02\x00",
+]
 
 
 @story

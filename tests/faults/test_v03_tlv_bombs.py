@@ -71,7 +71,9 @@ async def test_a_bomb_is_refused_and_costs_neither_session_nor_memory(daemon: Da
 
 @pytest.mark.parametrize("octets", [0, 1, 254, 255, 1_000, CAP - 16 - len(deliver_body(b"")) - 4])
 @story
-async def test_a_payload_as_long_as_a_pdu_allows_is_consumed_and_kept_nowhere(daemon: Daemon, octets: int) -> None:
+async def test_a_payload_as_long_as_a_pdu_allows_is_consumed_and_kept_nowhere(
+    daemon: Daemon, octets: int
+) -> None:
     async with carrier_for(daemon) as (carrier, _):
         await carrier.pay()
         before = daemon.memory()

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.daemon import PASSWORD
 from tsm_gateway.virtual.part import Part
 from tsm_gateway.virtual.provider import Provider
 from tsm_gateway.virtual.smsc import VirtualSmsc
 from tsm_gateway.virtual.smsc_options import Account, SmscOptions
-from tests.faults.daemon import PASSWORD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.faults.daemon import Daemon
 
@@ -85,7 +85,7 @@ async def _flood(daemon: Daemon) -> None:
     assert resident <= RESIDENT, f"{resident / MIB:.1f} MiB"
 
 
-async def _all_opened(opened: list[object], count: int) -> None:
+async def _all_opened(opened: Sequence[object], count: int) -> None:
     while sum(each is not None for each in opened) < count:
         await asyncio.sleep(0.01)
 

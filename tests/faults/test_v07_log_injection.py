@@ -1,4 +1,4 @@
-"""V7, goal G21: ten thousand hostile senders and texts; one record is one line, valid JSON, no control character.
+"""V7, goal G21: ten thousand hostile senders and texts; a record is a line of JSON with no control character.
 
 Every one of them goes through a running daemon that logs at its chattiest level.
 """

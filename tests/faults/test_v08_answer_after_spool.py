@@ -13,7 +13,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tests.faults.daemon import PASSWORD
-from tests.relay.rig import Rig
 from tests.relay.test_payments import rigged
 from tsm_gateway.virtual.provider import Provider
 from tsm_gateway.virtual.smsc import VirtualSmsc
@@ -23,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.faults.daemon import Daemon
+    from tests.relay.rig import Rig
 
 WITHIN_S = 20.0
+KILLS = 2
 
 
 @rigged()
@@ -81,14 +82,14 @@ def test_a_daemon_killed_right_after_its_answer_still_forwards_the_payment(
     async def run() -> None:
         async with VirtualSmsc({"tsm": Account(PASSWORD)}, port=daemon.port) as smsc:
             opened = watch(smsc, daemon)
-            for count in range(1, 3):
+            for _ in range(KILLS):
                 await asyncio.to_thread(daemon.start)
                 await smsc.until_bound()
                 assert await asyncio.wait_for(smsc.send(daemon.pay()), WITHIN_S) == [0, 0]
                 daemon.kill()
                 await smsc.until(lambda: not smsc.bound(), WITHIN_S)
             await asyncio.to_thread(daemon.start)
-            await until(lambda: len(opened) == count)
+            await until(lambda: len(opened) == KILLS)
 
     asyncio.run(run())
 

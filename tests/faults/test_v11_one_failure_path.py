@@ -16,8 +16,8 @@ import pytest
 
 from tests.faults.carrier import packed
 from tests.faults.forge import CAUSES, causes_for
-from tests.relay.rig import ADDRESS, Rig
 from tests.radio.smpp.peer import DELIVER, RESP, Smsc, story
+from tests.relay.rig import ADDRESS, Rig
 from tsm_gateway.messages import Verdict
 
 if TYPE_CHECKING:

@@ -48,7 +48,9 @@ class Sink:
 
     def faults(self) -> list[str]:
         """Parts repeated with other octets, and nonces over two ciphertexts."""
-        found = [f"{part} was repeated with other octets" for part, said in self.user_data.items() if len(said) > 1]
+        found = [
+            f"{part} was repeated with other octets" for part, said in self.user_data.items() if len(said) > 1
+        ]
         over: dict[tuple[bytes, int], bytes] = {}
         for message_id in {message_id for message_id, _ in self.user_data}:
             packet = read_packet(self._packet(message_id))
@@ -144,7 +146,9 @@ def test_the_sink_sees_a_second_encryption(tmp_path: Path) -> None:
             sink = Sink()
             sink.take(sent)
             sink.take(
-                part._replace(part=part.part._replace(message_id=bytes(16)), user_data=part.user_data[:-1] + b"?")
+                part._replace(
+                    part=part.part._replace(message_id=bytes(16)), user_data=part.user_data[:-1] + b"?"
+                )
                 for part in sent
             )
             assert any("two ciphertexts" in fault for fault in sink.faults())

@@ -13,11 +13,11 @@ import pytest
 
 from tests.faults.forge import causes_for
 from tests.relay.rig import ADDRESS, GATEWAY, MSISDN, Rig
-from tsm_gateway.messages import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tsm_gateway.messages import Verdict
     from tsm_gateway.virtual.part import Part
 
 OF_THE_OTHER_DEVICE = "+491701234501"

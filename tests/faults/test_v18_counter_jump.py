@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.forge import carried, packet_of
-from tests.relay.rig import Rig
 from tests.relay.test_payments import rigged
 from tsm_gateway.messages import Verdict
 from tsm_gateway.virtual.cbor_literal import encode
 from tsm_gateway.virtual.packet import piv_octets, read_packet
 
 if TYPE_CHECKING:
+    from tests.relay.rig import Rig
     from tsm_gateway.virtual.part import Part
 
 LIMIT = 1000

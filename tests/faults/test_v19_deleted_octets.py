@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.faults.forge import packet_of, plaintext_of
-from tests.relay.rig import Rig
 from tests.relay.test_payments import rigged
 from tsm_gateway.messages import Receipt, ReceiptState, Ticket
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.relay.rig import Rig
 
 PIECE = 16  # octets: so few in a row are no chance
 
