@@ -46,6 +46,7 @@ def test_the_id_of_a_receipt_beside_a_plain_message_makes_it_one() -> None:
     assert is_receipt(0x00, NAMED)
     assert not is_receipt(0x00, (Tlv(0x001E, b"\0"),))
     assert not is_receipt(0x08, NAMED)
+    assert not is_receipt(0x40, NAMED)  # a payment part is no receipt, whatever hangs on it
 
 
 # What it says

@@ -21,7 +21,7 @@ from tsm_gateway.messages import Arrival, Segment, Ticket, Unusable
 from tsm_gateway.radio.smpp import commands, tlv
 from tsm_gateway.radio.smpp.faults import BodyMalformed
 from tsm_gateway.radio.smpp.options import IdBase
-from tsm_gateway.radio.smpp.receipt import MESSAGE, TYPE_MASK, is_receipt, read_receipt
+from tsm_gateway.radio.smpp.receipt import MESSAGE, TYPE_MASK, UDHI, is_receipt, read_receipt
 from tsm_gateway.radio.smpp.status import Status
 from tsm_gateway.radio.sms.address import AddressError, normalise
 from tsm_gateway.radio.sms.header import HeaderMalformed, read_header
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 MALFORMED: Final = "malformed"  # the relay's refusal reasons
 NOT_FOR_US: Final = "not_for_us"
 
-_UDHI: Final = 0x40  # esm_class bit 6 (SMPP 3.4 §5.2.12)
 _OCTET_UNSPECIFIED: Final = 0x02  # 8-bit binary to SMPP (§5.2.19), though not to 3GPP TS 23.038
 
 
@@ -67,7 +66,7 @@ def to_arrival(message: DeliverSm | DataSm, ticket: Ticket, base: IdBase = IdBas
             normalise(message.destination_addr, message.dest_addr_ton),
             getattr(message, "protocol_id", 0),  # data_sm has none
             coding,
-            *_carriage(user_data, tlvs, has_header=bool(esm_class & _UDHI)),
+            *_carriage(user_data, tlvs, has_header=bool(esm_class & UDHI)),
         )
     except (AddressError, HeaderMalformed):
         return _unusable(message, ticket, MALFORMED)
@@ -84,7 +83,7 @@ def _unusable(message: DeliverSm | DataSm, ticket: Ticket, reason: str) -> Unusa
 
 def _text(user_data: bytes, esm_class: int) -> bytes:
     """A receipt's text without the header it may have; peers set the indicator with no header there, too."""
-    if not esm_class & _UDHI:
+    if not esm_class & UDHI:
         return user_data
     try:
         return read_header(user_data).body

@@ -36,6 +36,7 @@ TYPE_MASK: Final = 0x3C
 MESSAGE: Final = 0x00
 DELIVERY_RECEIPT: Final = 0x04
 INTERMEDIATE: Final = 0x20
+UDHI: Final = 0x40  # the user data begins with its header (§5.2.12)
 
 _LONGEST_TEXT: Final = 512  # octets looked at; the fields before text: take about 120
 _LONGEST_ID: Final = 64
@@ -83,9 +84,15 @@ _ERROR: Final = re.compile(r"[0-9A-Za-z]+")
 
 
 def is_receipt(esm_class: int, tlvs: Tlvs = ()) -> bool:
-    """Whether a deliver_sm or data_sm is a receipt, by the table above."""
+    """Whether a deliver_sm or data_sm is a receipt, by the table above.
+
+    A message with a user data header is none, whatever TLV hangs on it: no receipt carries one, and a
+    payment taken for a receipt would be answered and lost.
+    """
     kind = esm_class & TYPE_MASK
     if kind == MESSAGE:
+        if esm_class & UDHI:
+            return False
         return bool(tlvs) and bool(tlv.text(tlvs, commands.TAG_RECEIPTED_MESSAGE_ID))
     return kind in {DELIVERY_RECEIPT, INTERMEDIATE}
 

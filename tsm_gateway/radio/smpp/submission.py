@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tsm_gateway.radio.smpp.options import BindMode
 from tsm_gateway.radio.smpp.pdu import BindReceiver, BindTransceiver, BindTransmitter, SubmitSm
+from tsm_gateway.radio.smpp.receipt import UDHI
 from tsm_gateway.radio.sms.address import split
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tsm_gateway.radio.smpp.options import SmppOptions
     from tsm_gateway.radio.smpp.pdu import AnyBind
 
-UDHI = 0x40  # esm_class: the user data begins with its header (§5.2.12)
+
 EIGHT_BIT = 0x04  # data_coding (§5.2.19)
 FINAL_RECEIPT = 0x01  # registered_delivery: success or failure (§5.2.17)
 
