@@ -27,6 +27,7 @@ from tsm_gateway.virtual.cose_literal import (
 )
 from tsm_gateway.virtual.errors import FormatMalformed, PacketNotAuthentic, PaymentRefused, VirtualError
 from tsm_gateway.virtual.packet import Direction, Packet, Traffic, nonce, piv_octets, read_packet
+from tsm_gateway.virtual.part import cut, with_length
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 COSE = VECTORS / "cose"
@@ -238,3 +239,12 @@ def test_another_owner_port_direction_or_octet_does_not_open(data: st.DataObject
         packet[data.draw(st.integers(0, len(packet) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(VirtualError):
         Traffic(key, b"abcd", direction, owner, port).open(read_packet(bytes(packet)))
+
+
+@pytest.mark.parametrize("reference", range(256))
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_header_without_its_length_octet_gets_it_back(reference, wide):
+    for udh, _ in [*cut(bytes(200), 16500, reference, wide=wide), *cut(bytes(20), 16500, reference)]:
+        assert with_length(udh) == udh
+        assert with_length(udh[1:]) == udh
+    assert with_length(b"") == b""

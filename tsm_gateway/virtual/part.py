@@ -57,11 +57,25 @@ def part_from_json(fields: object) -> Part:
             str(fields.get("destination", "")),
             int(fields.get("dcs", EIGHT_BIT)),
             int(fields.get("pid", 0)),
-            bytes.fromhex(fields["udh"]),
+            with_length(bytes.fromhex(fields["udh"])),
             bytes.fromhex(fields["data"]),
         )
     except (KeyError, ValueError, TypeError):
         raise PartyFileInvalid(what="a part needs udh and data in hexadecimal") from None
+
+
+def with_length(udh: bytes) -> bytes:
+    """A header as it travels, its length octet ahead: some SMPP libraries take that octet off.
+
+    A header that reads well as it is stays as it is; what reads well in neither form too.
+    """
+    for candidate in (udh, bytes((len(udh) & 0xFF,)) + udh):
+        try:
+            read_header(candidate)
+        except FormatMalformed:
+            continue
+        return candidate
+    return udh
 
 
 def parts_from_line(line: str) -> list[Part]:
