@@ -204,6 +204,14 @@ def flip(row: tuple[bytes, bytes, int], chance: random.Random) -> tuple[bytes, b
     return key, bytes(changed), crc
 
 
+def test_a_page_that_cannot_be_read_is_a_fault_and_no_crash(folder: Path, store: SqliteStore) -> None:
+    store.checkpoint()
+    with (folder / "gateway.db").open("r+b") as file:
+        file.seek(5 * 4096)
+        file.write(b"\xff" * 2000)
+    assert store.check() != []
+
+
 def test_the_first_failure_is_remembered() -> None:
     health = Health()
     health.ask()

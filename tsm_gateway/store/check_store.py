@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from tsm_gateway.store.check_statements import READ_PACKETS, RULES
 from tsm_gateway.store.checksum import packet_crc
+from tsm_gateway.store.connection_store import READ_S, connect
 from tsm_gateway.store.registry_rows import (
     RowDamaged,
     read_counter,
@@ -24,11 +27,22 @@ from tsm_gateway.store.registry_statements import (
 )
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 SLICE = 1_000  # rows in memory at a time
 MOST = 100  # complaints of one kind
+
+
+def check_database(path: Path) -> list[str]:
+    """Everything wrong with the database at `path`; that it cannot be read to its end is a fault, too."""
+    faults: list[str] = []
+    try:
+        with closing(connect(path, writing=False, timeout_s=READ_S)) as connection:
+            faults.extend(find_faults(connection))
+    except sqlite3.Error as error:
+        faults.append(f"database: {error}")
+    return faults
 
 
 def find_faults(connection: sqlite3.Connection) -> Iterator[str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+READ_S: Final = 1.0  # a reader waits only while another process recovers or removes the log
 KEPT_STATEMENTS: Final = 256  # prepared statements kept by the driver; we have about a hundred
 
 # Every connection.

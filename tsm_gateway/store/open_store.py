@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tsm_gateway.store.connection_store import Reader, connect
+from tsm_gateway.store.connection_store import READ_S, Reader, connect
 from tsm_gateway.store.epoch_store import StoreMeta, verify
 from tsm_gateway.store.failures import (
     Health,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 AT_ONCE_S: Final = 0.0  # the daemon does not wait for a lock on its event loop: it is told StoreBusy
 PATIENT_S: Final = 5.0  # people at a command line do
-READ_S: Final = 1.0  # a reader waits only while another process recovers or removes the log
 
 
 class Opened(NamedTuple):

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from tsm_gateway.errors import TsmError
@@ -22,15 +22,14 @@ from tsm_gateway.messages import Segment, Ticket
 from tsm_gateway.registry.errors import AlreadyKnown
 from tsm_gateway.relay.interfaces import Staged, StoredSegment, StoreFull
 from tsm_gateway.store import accept_store, claim_store, purge_store, receipt_store, resync_store
-from tsm_gateway.store.check_store import find_faults
-from tsm_gateway.store.connection_store import connect
+from tsm_gateway.store.check_store import check_database
 from tsm_gateway.store.dialect import in_chunks
 from tsm_gateway.store.epoch_store import MarkKeeper
 from tsm_gateway.store.files_store import free_octets
 from tsm_gateway.store.key_store import retire_lapsed
 from tsm_gateway.store.migrate_store import STORE_ID_OCTETS, copy_database
 from tsm_gateway.store.move_store import move_messages
-from tsm_gateway.store.open_store import READ_S, Opened, locked, open_database
+from tsm_gateway.store.open_store import Opened, locked, open_database
 from tsm_gateway.store.purge_store import PurgeLimits
 from tsm_gateway.store.queue_store import QueueStore
 from tsm_gateway.store.registry_statements import STAMP_COPY
@@ -203,8 +202,7 @@ class SqliteStore:
 
     def check(self) -> list[str]:
         """Everything found wrong, one sentence each; empty when sound. Blocking, reads all of it."""
-        with closing(connect(self._path, writing=False, timeout_s=READ_S)) as connection:
-            return list(find_faults(connection))
+        return check_database(self._path)
 
     def resync(self, *, advance: int, demand_new_keys: bool) -> Resynced:
         """Make a rolled back store safe to start: new epoch, nothing seen before is accepted again.
