@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tsm_gateway.registry.provider import Provider
     from tsm_gateway.store.sqlite_store import SqliteStore
 
-ID_OCTETS = 16
+TIME_OCTETS, RANDOM_OCTETS = 6, 10  # of a message id
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def assemble(
     acceptor = Acceptor(
         directory,
         AcceptLimits(relay.max_counter_jump),
-        new_id=lambda: os.urandom(ID_OCTETS),
+        new_id=new_message_id,
         direct=dispatcher.direct,
     )
     parts = PartIntake(Joiner(_join_limits(relay)), directory, port=port, skew_s=int(relay.clock_skew_s))
@@ -88,6 +88,11 @@ def assemble(
     return RelayParts(
         settings, store, directory, committer, verifier, dispatcher, intake, links, reports, Watched()
     )
+
+
+def new_message_id() -> bytes:
+    """16 octets, never twice: milliseconds since 1970, then random, so that new rows lie side by side."""
+    return (time.time_ns() // 1_000_000).to_bytes(TIME_OCTETS, "big") + os.urandom(RANDOM_OCTETS)
 
 
 def _send_options(port: int, relay: RelaySettings) -> SendOptions:
