@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from tests.faults.beside import registry_beside
 from tests.relay.test_payments import rigged
 from tsm_gateway.registry.provider import ProviderMove
-from tsm_gateway.store.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     from tests.relay.rig import Rig
@@ -21,11 +21,8 @@ WITHIN_S = 10.0
 
 def move(rig: Rig, what: ProviderMove) -> None:
     """As an operator does, from another process."""
-    store = SqliteStore.open(rig.folder / "gateway.db", mark=rig.folder / "epoch", exclusive=False)
-    try:
-        store.registry.move_provider("bank", what, reason="test", at=1)
-    finally:
-        store.close()
+    with registry_beside(rig) as registry:
+        registry.move_provider("bank", what, reason="test", at=1)
 
 
 @rigged()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.faults.beside import registry_beside
 from tests.relay.rig import MASTERS, Rig
 from tests.relay.test_payments import rigged
 from tsm_gateway.keys.wrap import MasterKey, MasterKeys, unwrap, wrap
@@ -25,9 +26,10 @@ PUT_OFF = [Verdict.BUSY, Verdict.BUSY]
 
 def put(rig: Rig, kid: bytes, wrapped: bytes, version: int) -> bytes:
     """Write a wrapped key into a row, its checksum made right as a thief would; what stood there."""
-    key = rig.store.registry.key(kid)
-    assert key is not None
-    rig.store.registry.rewrap(kid, key.wrapped, wrapped, version)
+    with registry_beside(rig) as registry:
+        key = registry.key(kid)
+        assert key is not None
+        registry.rewrap(kid, key.wrapped, wrapped, version)
     rig.parts.directory.forget()
     return key.wrapped
 

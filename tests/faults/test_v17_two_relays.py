@@ -7,6 +7,8 @@ store alone to it; its naive writer is the control here, too.
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from tsm_gateway.virtual.part import Part
 
 PAYMENTS, IN_A_BATCH = 200, 5
+LEAD_S = 0.02  # in step, the same relay would come first to every batch
 
 
 class Node(Rig):
@@ -54,6 +57,7 @@ def test_two_relays_accept_each_payment_once(tmp_path: Path) -> None:
 
 async def offer_all(folder: Path, payments: list[list[Part]], ready: Callable[[], None]) -> int:
     """Offer every payment until it is taken; how many this relay accepted."""
+    dice = random.Random(os.getpid())
     async with Node(folder) as node:
         node.bearer.hold = True  # who forwards is of no interest here
         ready()
@@ -61,6 +65,7 @@ async def offer_all(folder: Path, payments: list[list[Part]], ready: Callable[[]
             parts = [part for each in payments[at : at + IN_A_BATCH] for part in each]
             while set(await node.offer(parts)) != {Verdict.TAKEN}:
                 pass
+            await asyncio.sleep(dice.uniform(0, LEAD_S))
         assert set(node.reasons()) <= {"replay"}
         return len(node.events("payment.accepted"))
 
