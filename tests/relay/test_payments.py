@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.relay.rig import ADDRESS, Rig
+from tests.relay.rig import ADDRESS, GATEWAY, NOW, Rig, handset_record, wrapped
+from tsm_gateway.envelope.replay import initial_window
 from tsm_gateway.messages import Fate, Receipt, ReceiptState, Ticket, Unusable, Verdict
-from tsm_gateway.registry.device import DeviceMove, KeyState
+from tsm_gateway.registry.device import Device, DeviceMove, DeviceState, KeyState
 from tsm_gateway.registry.provider import ProviderMove
+from tsm_gateway.relay.directory import DEVICE_KEYS
 from tsm_gateway.relay.states import MessageState
+from tsm_gateway.secret import Secret
+from tsm_gateway.virtual.handset import Handset
+from tsm_gateway.virtual.identity import new_identity
 from tsm_gateway.virtual.packet import Direction, Traffic, read_packet
 from tsm_gateway.virtual.part import Part, cut
 
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-TAKEN = Verdict.TAKEN
+TAKEN, BUSY = Verdict.TAKEN, Verdict.BUSY
 
 
 def rigged(**options):
@@ -112,6 +118,37 @@ async def test_a_cti_used_again_under_a_new_counter_is_a_replay(rig: Rig):
     assert rig.reasons() == ["replay"]
     await rig.offer(rig.pay())
     assert len(await rig.opened(2)) == 2
+
+
+@rigged(relay={"clock_skew_s": 300.0})
+async def test_a_cti_is_known_as_long_as_its_certificate_is_accepted(rig: Rig):
+    handset, cti = rig.handsets[0], b"12345678"
+    first, again = (
+        handset.pay(ADDRESS, "1.00", "EUR", at=int(rig.now), validity_s=60, cti=cti) for _ in range(2)
+    )
+    await rig.offer(first)
+    rig.now += 60 + 300  # past its exp, and just within what a phone's clock may be off
+    now = int(rig.now)
+    await rig.parts.committer.commit(lambda spool: spool.purge(now, 10**6, 10**6, 100))
+    await rig.offer(again)
+    assert rig.reasons() == ["replay"]
+    assert len(await rig.opened(1)) == 1
+
+
+@rigged(devices=2)
+async def test_a_certificate_our_parser_takes_no_more_stops_its_device_and_not_the_gateway(rig: Rig):
+    stranger, certificate = new_identity(os.urandom(8), NOW), b"0\x03\x02\x01\x01"
+    kid, key = os.urandom(4), Secret(os.urandom(32))
+    rig.store.registry.add_device(
+        Device(stranger.device_id, DeviceState.ACTIVE, certificate, "", NOW, NOW, ""),
+        wrapped(DEVICE_KEYS, kid, stranger.device_id, key),
+        initial_window(1),
+    )
+    unread = Handset(handset_record(stranger, kid, key, 1, "+4917099"), gateway=GATEWAY)
+    assert BUSY in await rig.offer(rig.pay(handset=unread))
+    assert rig.reasons() == ["key_unreadable"]
+    await rig.offer(rig.pay())
+    assert len(await rig.opened(1)) == 1
 
 
 @rigged()

@@ -27,7 +27,10 @@ REASONS: Mapping[Reason, tuple[str, str]] = {  # reason -> (meaning, remedy)
     ),
     Reason.KEY_UNREADABLE: (
         "Our own record of the key does not open; the radio was asked to keep the message.",
-        "Run `key list` and `store check`; reload the gateway if a master key version was just added.",
+        (
+            "Run `key list` and `store check`; reload the gateway if a master key version was just added. "
+            "If both are content, this release reads the device's certificate no more: register it anew."
+        ),
     ),
     Reason.KEY_RETIRED: (
         "The kid is known but no longer accepted.",

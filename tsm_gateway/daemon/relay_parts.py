@@ -62,7 +62,7 @@ def assemble(
 ) -> RelayParts:
     """Build the relay on an open store; nothing runs yet, nothing is read from the store but by the parts."""
     clocks, relay = Clocks(time.time, time.monotonic), settings.relay
-    port = settings.gateway.application_port
+    port, skew_s = settings.gateway.application_port, int(relay.clock_skew_s)
     reports = Reports(log, metrics)
     directory = Directory(store.registry, masters, port=port)
     committer = Committer(store, reports.committed)
@@ -77,11 +77,11 @@ def assemble(
     )
     acceptor = Acceptor(
         directory,
-        AcceptLimits(relay.max_counter_jump),
+        AcceptLimits(relay.max_counter_jump, skew_s),
         new_id=new_message_id,
         direct=dispatcher.direct,
     )
-    parts = PartIntake(Joiner(_join_limits(relay)), directory, port=port, skew_s=int(relay.clock_skew_s))
+    parts = PartIntake(Joiner(_join_limits(relay)), directory, port=port, skew_s=skew_s)
     crew = Crew(parts, directory, acceptor, verifier, committer, store, dispatcher, reports)
     intake = Intake(crew, clocks, batch=relay.batch, limit=relay.intake_limit)
     links = LinkSet(intake, dispatcher, reports)

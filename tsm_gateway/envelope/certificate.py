@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 import cbor2
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -142,7 +142,7 @@ def load_public_key(der: bytes) -> EllipticCurvePublicKey:
     """The EC P-256 key in a device's X.509 certificate (DER). Raises DeviceCertificateUnusable."""
     try:
         key = x509.load_der_x509_certificate(der).public_key()
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise DeviceCertificateUnusable from None
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
         raise DeviceCertificateUnusable

@@ -41,6 +41,7 @@ class AcceptLimits(NamedTuple):
     """What bounds an acceptance."""
 
     max_jump: int  # how far a counter may run ahead of the highest one accepted
+    skew_s: int  # how long past its `exp` a certificate is still accepted
 
 
 class Acceptor:
@@ -122,7 +123,7 @@ class Acceptor:
             piv=payment.piv,
             device_id=payment.device.device.device_id,
             cti=payment.certificate.cti,
-            cti_expires=payment.certificate.expires,
+            cti_expires=payment.certificate.expires + self._limits.skew_s,
             provider=provider.provider.name,
             provider_kid=provider.kid,
             provider_piv=piv,

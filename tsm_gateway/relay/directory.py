@@ -71,7 +71,11 @@ class Directory:
         self.forget()
 
     def device(self, kid: bytes) -> KnownDevice | None:
-        """The device that owns `kid`. Raises KeyUnwrapFailed when its row was tampered with."""
+        """The device that owns `kid`.
+
+        Raises KeyUnwrapFailed or MasterKeyMissing when its key does not open, DeviceCertificateUnusable
+        when its certificate does not read, as after an upgrade to a stricter parser.
+        """
         known = self._devices.get(kid)
         if known is None:
             entry = self._registry.device_for(kid)

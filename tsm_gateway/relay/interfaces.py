@@ -61,7 +61,7 @@ class Acceptance(NamedTuple):
     piv: int
     device_id: str
     cti: bytes  # 8 octets
-    cti_expires: int  # Unix seconds: the certificate's exp
+    cti_expires: int  # Unix seconds: until then its certificate might be accepted, so its cti is kept
     provider: str
     provider_kid: bytes
     provider_piv: int

@@ -9,7 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tsm_gateway.envelope.certificate import read_certificate
-from tsm_gateway.envelope.errors import CertificateMalformed, Malformed, NotAuthentic
+from tsm_gateway.envelope.errors import (
+    CertificateMalformed,
+    DeviceCertificateUnusable,
+    Malformed,
+    NotAuthentic,
+)
 from tsm_gateway.envelope.tsm1 import open_packet, parse_packet, read_device_payload
 from tsm_gateway.keys.errors import KeyUnwrapFailed, MasterKeyMissing
 from tsm_gateway.registry.address import normalise_address
@@ -88,7 +93,7 @@ def open_payment(packet: bytes, directory: Directory, *, now: int, skew_s: int) 
             return refused
         plaintext = open_packet(sealed, device.up)
         return _payment(sealed, plaintext, device, directory, now=now, skew_s=skew_s)
-    except (KeyUnwrapFailed, MasterKeyMissing):
+    except (KeyUnwrapFailed, MasterKeyMissing, DeviceCertificateUnusable):
         return refused._replace(reason=Reason.KEY_UNREADABLE)
     except NotAuthentic:
         return refused._replace(reason=Reason.NOT_AUTHENTIC)
