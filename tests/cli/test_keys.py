@@ -99,6 +99,12 @@ def test_rotating_while_stopped_wraps_every_key_anew_and_changes_none(
     assert [(row["version"], row["wrapped_keys"]) for row in rows] == [(1, 0), (2, 5)]
 
 
+def test_rotating_before_the_first_start_only_adds_a_version(site: Site) -> None:
+    site.done("key", "rotate")
+    assert read_master(f"file:{site.folder}/master.key").versions() == (1, 2)
+    assert not (site.folder / "gateway.db").exists()
+
+
 def test_a_rewrap_that_broke_off_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_rewrap, "SLICE", 1)
     for number in range(3):

@@ -102,7 +102,10 @@ def running(site: Site, deadline: Deadline) -> Iterator[None]:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            try:
+                process.wait(30)
+            finally:
+                process.kill()
 
 
 def test_commands_beside_a_running_gateway(site: Site, deadline: Deadline) -> None:

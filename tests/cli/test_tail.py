@@ -75,17 +75,20 @@ def test_a_file_is_followed_through_rotation_until_ctrl_c(tmp_path: Path, deadli
         assert stdout is not None
         reader = threading.Thread(target=lambda: got.extend(iter(stdout.readline, "")))
         reader.start()
-        deadline(lambda: len(got) == 1, "the first line")
-        with path.open("a", encoding="ascii") as file:
-            file.write(LINES[1][:10])
-            file.flush()
-            file.write(LINES[1][10:] + "\n")
-        deadline(lambda: len(got) == 2, "a line written in two pieces")
-        path.rename(tmp_path / "log.1")
-        path.write_text(LINES[2] + "\n", encoding="ascii")
-        deadline(lambda: len(got) == 3, "a line of the new file")
-        path.write_text(LINES[3][:40] + "\n", encoding="ascii")  # cut short: begins anew
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-        reader.join(10)
+        try:
+            deadline(lambda: len(got) == 1, "the first line")
+            with path.open("a", encoding="ascii") as file:
+                file.write(LINES[1][:10])
+                file.flush()
+                file.write(LINES[1][10:] + "\n")
+            deadline(lambda: len(got) == 2, "a line written in two pieces")
+            path.rename(tmp_path / "log.1")
+            path.write_text(LINES[2] + "\n", encoding="ascii")
+            deadline(lambda: len(got) == 3, "a line of the new file")
+            path.write_text(LINES[3][:40] + "\n", encoding="ascii")  # cut short: begins anew
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()  # whatever failed above
+            reader.join(10)
     assert [each.rstrip("\n") for each in got[:3]] == LINES[:3]

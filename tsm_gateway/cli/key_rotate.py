@@ -19,11 +19,11 @@ import click
 
 from tsm_gateway.cli.context import (
     acting_as_owner_of,
+    existing_store,
     gateway_runs,
     gateway_stopped,
     master_option,
     master_path,
-    open_store,
     read_masters,
     read_settings,
 )
@@ -80,7 +80,7 @@ def rotate(config_path: Path, step: str | None, *, yes: bool, master: Path | Non
     with gateway_stopped(settings):
         added = _add_version(path)
         click.echo(f"version {added.version} with check value {added.check_value()} added", err=True)
-        return _rewrap(settings, master, form)
+        return _rewrap(settings, master, form) if settings.store.path.exists() else 0
 
 
 def master_file(settings: Settings, override: Path | None) -> Path:
@@ -105,7 +105,7 @@ def _add(path: Path, form: Form) -> int:
 
 def _rewrap(settings: Settings, master: Path | None, form: Form) -> int:
     masters = read_masters(settings, master)
-    with open_store(settings) as store:
+    with existing_store(settings) as store:
         result = rewrap_all(store.registry, masters, _tell)
     show_record(
         {
@@ -124,7 +124,7 @@ def _rewrap(settings: Settings, master: Path | None, form: Form) -> int:
 
 
 def _prune(settings: Settings, path: Path, form: Form) -> int:
-    with open_store(settings) as store:
+    with existing_store(settings) as store:
         used = {stored.key.master_version for stored in every_key(store.registry)}
     with acting_as_owner_of(path):
         dropped = prune_master_versions(path, used)
