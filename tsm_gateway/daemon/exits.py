@@ -53,5 +53,5 @@ _EXITS: Mapping[str, Exit] = {
     "store-rolled-back": Exit.STORE_REFUSED,
     "store-unreadable": Exit.STORE_REFUSED,
     "schema-newer": Exit.STORE_REFUSED,
-    "selftest-failed": Exit.SELFTEST_FAILED,
+    "self-test-failed": Exit.SELFTEST_FAILED,
 }
