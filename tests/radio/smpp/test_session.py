@@ -187,6 +187,30 @@ def test_two_messages_under_one_number_are_both_sent_back() -> None:
     assert len(desk.session.arrivals) == 2
 
 
+def test_a_late_answer_is_not_taken_for_that_of_the_next_message_under_the_same_number() -> None:
+    desk = Desk(intake_s=4.5)
+    desk.hear(deliver(3), 1.0)
+    desk.session.tick(5.5)
+    desk.said()
+    desk.hear(deliver(3), 6.0)
+    first, second = (arrival.ticket for arrival in desk.session.arrivals)
+    desk.session.answer([(first, Verdict.TAKEN)])
+    assert desk.said() == []
+    desk.session.answer([(second, Verdict.FULL)])
+    assert [(one.sequence, one.status) for one in desk.said()] == [(3, RMSGQFUL)]
+
+
+def test_an_answer_to_one_of_two_under_a_number_is_not_taken_for_that_of_a_third() -> None:
+    desk = Desk()
+    desk.hear(deliver(3) + deliver(3) + deliver(3))
+    desk.said()
+    first, third = (arrival.ticket for arrival in desk.session.arrivals)
+    desk.session.answer([(first, Verdict.TAKEN)])
+    assert desk.said() == []
+    desk.session.answer([(third, Verdict.TAKEN)])
+    assert [(one.sequence, one.status) for one in desk.said()] == [(3, 0)]
+
+
 def test_a_data_sm_is_answered_as_one() -> None:
     desk = Desk()
     desk.hear(pdu(DATA, 3, data_body()))

@@ -235,6 +235,20 @@ async def test_a_hold_outlives_the_connection() -> None:
 
 
 @story
+async def test_a_link_that_replaces_another_does_not_answer_for_its_messages() -> None:
+    async with bound_scene() as (stage, line):
+        line.say(deliver(7))
+        await stage.record.until(lambda: len(stage.record.tickets) == 1)
+        (old,) = stage.record.tickets
+    async with bound_scene() as (stage, line):
+        line.say(deliver(7))
+        await stage.record.until(lambda: len(stage.record.tickets) == 1)
+        assert stage.record.tickets[0].bearer == old.bearer
+        stage.link.answer([(old, Verdict.TAKEN)])
+        assert stage.link.snapshot().intake_used == 1
+
+
+@story
 async def test_a_cancelled_link_says_goodbye_and_settles_everything() -> None:
     async with bound_scene() as (stage, line):
         stage.link.submit([part()])

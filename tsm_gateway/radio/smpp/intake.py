@@ -4,6 +4,8 @@ The relay answers a message once its fate is durable. Until then it stands here 
 a peer that gets no answer for five seconds gives the message up or drops the link: what is late is
 answered "temporary", the peer keeps the message and sends it again, and the relay's own late answer is
 dropped. Nothing is lost that way, and a message the relay took after all is recognised when it returns.
+The peer may use the number again before that late answer comes: as the relay answers each message once, in
+the order they came, so many of its answers under a number are dropped as were given in its stead.
 
 Two messages under one sequence number cannot be told apart by their answers. Both are answered
 "temporary"; the peer sends them again one by one.
@@ -19,7 +21,7 @@ Two messages under one sequence number cannot be told apart by their answers. Bo
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import NamedTuple
 
 from tsm_gateway.messages import Verdict
@@ -37,13 +39,14 @@ class Unanswered(NamedTuple):
 class Intake:
     """Requests without an answer, oldest first."""
 
-    __slots__ = ("_closing", "_full", "_held_at", "_limit", "_open", "_patience_s")
+    __slots__ = ("_closing", "_forestalled", "_full", "_held_at", "_limit", "_open", "_patience_s")
 
     def __init__(self, limit: int, patience_s: float) -> None:
         """At most `limit` requests, each answered within `patience_s` seconds."""
         self._limit = limit
         self._patience_s = patience_s
         self._open: OrderedDict[int, tuple[float, int]] = OrderedDict()
+        self._forestalled: Counter[int] = Counter()  # answers of the relay, by number, that come too late
         self._full = False
         self._held_at: float | None = None
         self._closing = False
@@ -61,19 +64,29 @@ class Intake:
 
     def answered(self, sequence: int) -> int | None:
         """The relay answers: the request's command_id, None when it was answered already."""
+        if sequence in self._forestalled:
+            if self._forestalled[sequence] == 1:
+                del self._forestalled[sequence]
+            else:
+                self._forestalled[sequence] -= 1
+            return None
         entry = self._open.pop(sequence, None)
         return entry[1] if entry else None
+
+    def forestall(self, sequence: int) -> int:
+        """We answer in the relay's stead: the request's command_id. Raises KeyError when none waits."""
+        _, command_id = self._open.pop(sequence)
+        self._forestalled[sequence] += 1
+        return command_id
 
     def late(self, now: float) -> list[Unanswered]:
         """Take out the requests whose deadline has passed."""
         late = []
         while self._open:
             sequence = next(iter(self._open))
-            deadline, command_id = self._open[sequence]
-            if deadline > now:
+            if self._open[sequence][0] > now:
                 break
-            del self._open[sequence]
-            late.append(Unanswered(sequence, command_id))
+            late.append(Unanswered(sequence, self.forestall(sequence)))
         return late
 
     def hold(self, now: float) -> None:
@@ -111,4 +124,5 @@ class Intake:
         """Forget everything, the connection is gone; how many stay unanswered."""
         unanswered = len(self._open)
         self._open.clear()
+        self._forestalled.clear()
         return unanswered

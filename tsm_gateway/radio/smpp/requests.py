@@ -84,7 +84,7 @@ def message(session: Session, pdu: DeliverSm | DataSm) -> None:
 
 def _twin(session: Session, command_id: int, sequence: int) -> None:
     """Two messages under one number: the peer keeps both and sends them again."""
-    first = session.intake.answered(sequence) or command_id
+    first = session.intake.forestall(sequence)
     session.notes.counters.messages_refused += 2
     respond(session, first, sequence, BUSY)
     respond(session, command_id, sequence, BUSY)

@@ -17,6 +17,7 @@ import asyncio
 import ssl
 from dataclasses import asdict
 from functools import partial
+from itertools import count
 from random import SystemRandom
 from typing import TYPE_CHECKING, TypedDict
 
@@ -39,6 +40,9 @@ SECOND_ADDRESS_S = 0.25  # a host with several addresses: when the next one is t
 ALARMING = (ssl.SSLError, TlsUnusable)  # somebody must change a file or a certificate
 
 _dice = SystemRandom().random
+# Connections are numbered through the process, not by link: one that replaces another under its name must
+# not take answers to the messages of that one for answers to its own.
+_numbers = count(1)
 
 
 class Security(TypedDict, total=False):
@@ -76,7 +80,6 @@ class SmppLink:
         self._memory = Memory(Throttle(options.throttle_max_s))
         self._wire: Wire | None = None
         self._phase = "stopped"
-        self._session = 0
         self._held = False
         self._closing = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
@@ -207,8 +210,7 @@ class SmppLink:
         return wire
 
     def _wire_to(self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> Wire:
-        self._session += 1
-        session = Session(self._options, endpoint, self._session, self._memory, loop.time())
+        session = Session(self._options, endpoint, next(_numbers), self._memory, loop.time())
         return Wire(session, self._outlets, loop)
 
     def _security(self, endpoint: Endpoint) -> Security:
