@@ -94,6 +94,12 @@ def put_in_place(new: Path, path: Path) -> None:
         _sync(path.parent)
 
 
+def sync_directory(directory: Path) -> None:
+    """Make the names of the files in `directory` durable. Raises StoreFull or StoreBroken."""
+    with _os_errors():
+        _sync(directory)
+
+
 def make_private(path: Path) -> None:
     """Create an empty private file, in place of a leftover. Raises StoreFull or StoreBroken."""
     with _os_errors():

@@ -15,7 +15,7 @@ from tsm_gateway.store.failures import (
     is_unreadable,
     translate,
 )
-from tsm_gateway.store.files_store import check_directory, check_file
+from tsm_gateway.store.files_store import check_directory, check_file, sync_directory
 from tsm_gateway.store.lock_store import StoreLock
 from tsm_gateway.store.migrate_store import HEAD, bring_up_to_date, create, revision_of
 from tsm_gateway.store.statements import READ_META
@@ -48,11 +48,15 @@ def open_database(path: Path, mark: Path, *, exclusive: bool, accept_rollback: b
     lock = StoreLock.take(path) if exclusive else None
     try:
         with _refused(path):
-            return _open(path, mark, lock, accept_rollback=accept_rollback)
+            opened = _open(path, mark, lock, accept_rollback=accept_rollback)
+        if lock is not None:
+            # SQLite syncs the directory of a new log, too, but goes on when that fails.
+            sync_directory(path.parent)
     except BaseException:
         if lock is not None:
             lock.release()
         raise
+    return opened
 
 
 def _open(path: Path, mark: Path, lock: StoreLock | None, *, accept_rollback: bool) -> Opened:

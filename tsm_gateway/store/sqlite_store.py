@@ -134,6 +134,7 @@ class SqliteStore:
     def flush(self) -> None:
         """See `relay.interfaces.Spool`."""
         self._writer.commit(tight=self._tight())
+        self._health.ask()  # the mark may have failed meanwhile: then nothing more is answered
 
     def _tight(self) -> bool:
         return free_octets(self._path.parent) < self._reserve
