@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -58,7 +60,6 @@ class Daemon:
                 stdout=stdout,
                 stderr=stderr,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
-                start_new_session=True,
             )
         return cls(process, output, errors, config)
 
@@ -90,23 +91,31 @@ class Daemon:
         except TimeoutError:
             raise self._unexpected(f"not within {within_s:g} s: {what}") from None
 
+    @property
+    def pid(self) -> int:
+        """The gateway's own process, as it says itself."""
+        return int(self.log("daemon.started")[0]["pid"])
+
     async def ready(self) -> None:
         """Return once it takes payments."""
         await self.until(lambda: b'"daemon.ready"' in self._output.read_bytes(), "ready", START_S)
 
     def tell(self, number: signal.Signals) -> None:
         """Send a signal to the gateway itself, also when another command runs it."""
-        self.process.send_signal(number)
+        os.kill(self.pid, number)
 
     async def kill(self) -> None:
-        """SIGKILL to it and whatever it started or was started by."""
+        """SIGKILL to the gateway and, after it, to what runs it."""
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                child.kill()
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
         await asyncio.wait_for(self.process.wait(), END_S)
 
     async def stop(self, within_s: float = END_S) -> int:
         """SIGTERM, as a service manager does; the exit status."""
-        self.process.terminate()
+        self.tell(signal.SIGTERM)
         return await self.ended(within_s)
 
     async def ended(self, within_s: float = END_S) -> int:

@@ -47,8 +47,12 @@ class Stage:
         self.chance = random.Random(seed)
         self.books = Books()
         self.watch: Callable[[SmscEvent], None] = lambda _event: None
+        self.refuse: Callable[[], int | None] = lambda: None  # the status of every submit_sm
         self.smsc = VirtualSmsc(
-            {SYSTEM_ID: Account(PASSWORD)}, **{"observer": self._observe, "options": OPTIONS, **options}
+            {SYSTEM_ID: Account(PASSWORD)},
+            observer=self._observe,
+            on_submit=lambda _part: self.refuse(),
+            **{"options": OPTIONS, **options},
         )
         self.smsc.subscribe(self.books.received.append, MSISDN)
         self.daemons: list[Daemon] = []
