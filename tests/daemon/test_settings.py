@@ -286,6 +286,7 @@ def test_certificates_and_keys_are_tried_before_the_first_connection(
     authority.cert_pem.write_to_path(here / "ca.pem")
     ours.cert_chain_pems[0].write_to_path(here / "cert.pem")
     ours.private_key_pem.write_to_path(here / "key.pem")
+    (here / "key.pem").chmod(0o640)
     text = (
         f'{REMOTE}[smpp.tls]\nca = "{{here}}/ca.pem"\ncertificate = "{{here}}/cert.pem"\n'
         'key = "{here}/key.pem"\nminimum = "1.3"\n'
@@ -298,6 +299,32 @@ def test_certificates_and_keys_are_tried_before_the_first_connection(
     assert found.key == "smpp[0].tls.certificate"
     (here / "ca.pem").write_text("garbage")
     assert [each.key for each in problems(text)] == ["smpp[0].tls.ca", "smpp[0].tls.certificate"]
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o602])
+def test_a_tls_key_that_others_may_read_or_replace_is_refused(
+    problems: Callable[..., list[Problem]], here: Path, mode: int
+) -> None:
+    ours = trustme.CA().issue_cert("tsm.example")
+    ours.cert_chain_pems[0].write_to_path(here / "cert.pem")
+    ours.private_key_pem.write_to_path(here / "key.pem")
+    (here / "key.pem").chmod(mode)
+    files = 'certificate = "{here}/cert.pem"\nkey = "{here}/key.pem"\n'
+    (found,) = problems(f"{REMOTE}[smpp.tls]\n{files}")
+    assert found.key == "smpp[0].tls.key"
+    assert f"mode {mode:04o}" in found.problem
+
+
+def test_a_file_everybody_may_change_runs_nothing(load: Callable[..., Settings], here: Path) -> None:
+    load(GOOD)
+    (path,) = here.glob("*.toml")
+    path.chmod(0o646)
+    with pytest.raises(SettingsErrors) as refused:
+        load_settings(path)
+    assert [str(each) for each in refused.value.problems] == [
+        f"{path}: everybody may write to it (mode 0646) - chmod o-w {path}"
+    ]
+    load_settings(path, to_run=False)
 
 
 def test_metrics_on_every_interface_need_a_word_of_consent(

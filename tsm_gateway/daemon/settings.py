@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -52,12 +54,13 @@ LONGEST = 1_048_576  # octets of a configuration file
 def load_settings(path: Path, *, to_run: bool = True) -> Settings:
     """Read the TOML file at `path`.
 
-    `to_run` also demands what only the daemon needs: links that can send and receive, and every secret
-    and certificate readable. Administrative commands leave it out, as their user may read neither.
+    `to_run` also demands what only the daemon needs: links that can send and receive, every secret and
+    certificate readable, and a file that not everybody may change. Administrative commands leave it out,
+    as their user may read neither.
 
     Raises SettingsErrors with every problem found, in the order of the file.
     """
-    text = _read(path)
+    text, mode = _read(path)
     document, lines = _parse(path, text)
     settings, findings = _validate(document)
     findings += [
@@ -65,22 +68,32 @@ def load_settings(path: Path, *, to_run: bool = True) -> Settings:
         for finding in check_document(document, to_run=to_run)
         if not any(_touches(finding.path, earlier.path) for earlier in findings)
     ]
-    if settings is None or findings:
-        raise SettingsErrors(_problems(path, lines, findings))
+    exposed = _exposed(path, mode) if to_run else []
+    if settings is None or findings or exposed:
+        raise SettingsErrors(exposed + _problems(path, lines, findings))
     return settings
 
 
-def _read(path: Path) -> str:
-    """The file's text. Raises SettingsErrors when it is unreadable, huge or not UTF-8."""
+def _exposed(path: Path, mode: int) -> list[Problem]:
+    """Whoever may change the file names the host that our password is told to."""
+    if not mode & stat.S_IWOTH:
+        return []
+    problem = f"everybody may write to it (mode {stat.S_IMODE(mode):04o})"
+    return [Problem(str(path), 0, "", problem, f"chmod o-w {path}")]
+
+
+def _read(path: Path) -> tuple[str, int]:
+    """The file's text and mode. Raises SettingsErrors when it is unreadable, huge or not UTF-8."""
     try:
         with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
             octets = file.read(LONGEST + 1)
     except OSError as error:
         raise SettingsErrors([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
     if len(octets) > LONGEST:
         raise SettingsErrors([Problem(str(path), 0, "", f"is longer than {LONGEST} octets")])
     try:
-        return octets.decode()
+        return octets.decode(), mode
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
         raise SettingsErrors([Problem(str(path), line, "", "is not UTF-8 text")]) from None

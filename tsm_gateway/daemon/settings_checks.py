@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import ssl
+import stat
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
 from tsm_gateway.daemon.settings_fields import is_loopback, split_host
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.settings_lines import Path
 
 Table = dict[str, object]
+KEY_MODE = 0o640  # of a TLS key at most
 SMPP_PASSWORD = re.compile(rb"[ -~]{1,8}")
 Links = list[tuple["Path", Table]]  # each `[[smpp]]` with its path
 
@@ -162,7 +165,7 @@ def _secrets(document: Mapping[str, object], links: Links) -> Iterator[Finding]:
 
 
 def _tls_files(links: Links) -> Iterator[Finding]:
-    """Certificates and keys that OpenSSL cannot use, before the first connection finds out."""
+    """Certificates and keys that OpenSSL cannot use or others can, before the first connection."""
     for path, link in links:
         tls = _table(link, "tls")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -172,11 +175,24 @@ def _tls_files(links: Links) -> Iterator[Finding]:
                 context.load_verify_locations(ca)
         except OSError as error:
             yield Finding((*path, "tls", "ca"), _unusable(error))
+        if isinstance(key, str):
+            yield from _exposed_key((*path, "tls", "key"), FilePath(key))
         try:
             if isinstance(certificate, str) and isinstance(key, str):
                 context.load_cert_chain(certificate, key, password=lambda: b"")  # never ask the terminal
         except OSError as error:
             yield Finding((*path, "tls", "certificate"), f"{_unusable(error)} (with its key)")
+
+
+def _exposed_key(path: Path, key: FilePath) -> Iterator[Finding]:
+    """Its group may read it, as a service does that does not own it; nobody else."""
+    try:
+        mode = stat.S_IMODE(key.stat().st_mode)
+    except OSError:  # OpenSSL says it
+        return
+    if mode & ~KEY_MODE:
+        problem = f"others may read or write it (mode {mode:04o})"
+        yield Finding(path, problem, f"chmod 600 {key}; replace it if they read it")
 
 
 def _unusable(error: OSError) -> str:

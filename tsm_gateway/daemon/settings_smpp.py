@@ -29,7 +29,7 @@ class TlsSettings(Section):
 
     ca: AbsolutePath | None = None  # PEM; None = the system's trust store
     certificate: AbsolutePath | None = None  # PEM, our client certificate with its chain
-    key: AbsolutePath | None = None  # PEM, mode 0600
+    key: AbsolutePath | None = None  # PEM, mode 0600 or 0640
     server_name: str = ""  # name in the peer's certificate; "" = the host we connect to
     minimum: Literal["1.2", "1.3"] = "1.2"
 
