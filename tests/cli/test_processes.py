@@ -82,6 +82,16 @@ def test_a_failure_is_one_line_and_an_exit_code(site: Site) -> None:
     assert run(site, "nonsense").returncode == 2
 
 
+def test_a_command_is_hardened_before_it_can_read_a_key(site: Site) -> None:
+    program = (
+        "import sys\nfrom tsm_gateway.cli import main\nfrom tsm_gateway.daemon.hardening import dumpable\n"
+        "try:\n    main()\nexcept SystemExit:\n    sys.exit(dumpable())"
+    )
+    command = [sys.executable, "-c", program, "--config", str(site.config), "key", "list"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_reader_that_has_seen_enough_is_no_traceback(site: Site) -> None:
     read, write = os.pipe()
     os.close(read)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tsm_gateway import __version__
+from tsm_gateway.daemon.hardening import harden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +76,12 @@ def cli(ctx: click.Context, config_path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; every expected failure is one line on stderr and an exit code."""
+    """Run the command line; every expected failure is one line on stderr and an exit code.
+
+    Without `arguments` the process is ours alone, and is hardened ahead of the first key it may read.
+    """
+    if arguments is None:
+        harden()
     try:
         status = cli(arguments, standalone_mode=False)
         sys.stdout.flush()
