@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from typing import TYPE_CHECKING, Any
 
 import cbor2
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from tsm_gateway.keys.master_store import read_master
 from tsm_gateway.relay.directory import Directory
 from tsm_gateway.store.sqlite_store import SqliteStore
+from tsm_gateway.virtual.identity import new_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +57,20 @@ def test_a_device_is_registered_with_the_key_in_a_file(site: Site, store: Sqlite
     assert known.device.device_id == result.json["device"]
     assert store.registry.window_of(known.key.kid) == (40, 2**64 - 1)
     assert KEY.hex() not in result.out + result.err
+
+
+def test_a_virtual_devices_certificate_is_refused_in_production(site: Site, store: SqliteStore) -> None:
+    certificate = site.folder / "virtual.der"
+    certificate.write_bytes(new_identity(bytes(8), int(time.time())).certificate)
+    given = ("--certificate", certificate, "--key-out", site.folder / "out")
+    refused = site("device", "add", *given)
+    assert refused.code == 5
+    assert "[virtual-party-refused]" in refused.err
+    assert store.registry.devices() == []
+    assert not (site.folder / "out").exists()
+    text = site.config.read_text("utf-8")
+    site.config.write_text(text.replace('id = "t"\n', 'id = "t"\ntest_parties = true\n'), "utf-8")
+    site.done("device", "add", *given)
 
 
 def test_a_raw_key_may_end_like_a_line(site: Site, store: SqliteStore) -> None:

@@ -45,7 +45,7 @@ def config(tmp_path: Path) -> Path:
     init_master(master, bytes(range(32)))
     path = tmp_path / "gateway.toml"
     path.write_text(
-        f'[gateway]\nid = "tsm-1"\n'
+        f'[gateway]\nid = "tsm-1"\ntest_parties = true\n'
         f'[store]\nurl = "sqlite://{tmp_path}/gateway.db"\n'
         f'[keys]\nmaster = "file:{master}"\n'
     )
@@ -180,6 +180,14 @@ def test_the_command_refuses_a_provider_whose_file_is_elsewhere(config: Path, tm
     second = command(config, tmp_path / "two")
     assert "virtual-provider-unfiled" in str(second.exception)
     assert list((tmp_path / "two").iterdir()) == []
+
+
+def test_a_production_configuration_refuses_virtual_parties(config: Path, tmp_path: Path) -> None:
+    config.write_text(config.read_text().replace("test_parties = true\n", ""))
+    refused = command(config, tmp_path / "out")
+    assert "virtual-party-refused" in str(refused.exception)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "gateway.db").exists()
 
 
 def test_a_crash_between_file_and_store_is_mended_by_the_next_run(config: Path, tmp_path: Path) -> None:

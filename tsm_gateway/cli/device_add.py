@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from tsm_gateway.cli.context import master_option, open_store, read_masters, read_settings
-from tsm_gateway.cli.errors import InputInvalid
+from tsm_gateway.cli.errors import InputInvalid, VirtualPartyRefused
 from tsm_gateway.cli.key_files import handed_out, read_certificate_file, read_key_file
 from tsm_gateway.cli.new_keys import first_piv, new_key, new_kid, wrapped_key
 from tsm_gateway.cli.output import output_option, show_record
@@ -83,6 +83,8 @@ def add(config_path: Path, /, master: Path | None, form: Form, **given: str | in
     """
     settings, at = read_settings(config_path), int(time.time())
     certificate = read_device_certificate(read_certificate_file(_path(given["certificate"])), at)
+    if certificate.test_only and not settings.gateway.test_parties:
+        raise VirtualPartyRefused
     found = Device(
         device_id=_device_id(given["device_id"]) or certificate.device_id,
         state=DeviceState(given["state"]),

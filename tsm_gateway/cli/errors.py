@@ -27,6 +27,7 @@ _CODES: Mapping[str, Exit] = {
     "ambiguous": Exit.USAGE,
     "address-invalid": Exit.USAGE,
     "input-invalid": Exit.USAGE,
+    "virtual-party-refused": Exit.DENIED,
     "x509-unusable": Exit.USAGE,
     "device-certificate-unusable": Exit.USAGE,
     "recipient-unusable": Exit.USAGE,
@@ -49,6 +50,12 @@ class InputInvalid(TsmError):
     def __str__(self) -> str:
         """The sentence itself."""
         return f"{self.facts['what']}: {self.problem} [{self.code}]"
+
+
+class VirtualPartyRefused(TsmError):
+    """A virtual party's keys lie in clear in its file: it is registered only where test_parties = true."""
+
+    code, side, temporary = "virtual-party-refused", Side.OURS, False
 
 
 class NotFound(TsmError):

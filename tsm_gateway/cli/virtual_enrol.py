@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tsm_gateway.cli.errors import VirtualPartyRefused
 from tsm_gateway.cli.virtual_parties import VirtualProviderUnfiled, enrol, new_provider
 from tsm_gateway.daemon.settings import load_settings
 from tsm_gateway.keys.master_store import read_master
@@ -53,9 +54,12 @@ def enrol_command(
 ) -> None:
     """Register virtual handsets and a provider in the store and write their files.
 
-    The files hold keys in clear: they are for tests only.
+    The files hold keys in clear: they are for tests only, and the configuration has to say that it is
+    ([gateway] test_parties = true).
     """
     settings = load_settings(config_path or default_config, to_run=False)
+    if not settings.gateway.test_parties:
+        raise VirtualPartyRefused
     masters = read_master(settings.keys.master)
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     at = int(time.time())

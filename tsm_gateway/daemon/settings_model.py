@@ -32,6 +32,7 @@ class GatewaySettings(Section):
     id: Name  # the TSM's id in key packages; never changed once devices have keys
     application_port: Port = 16_500  # destination port of payments
     source_address: SourceAddress = ""  # sender of packets to providers; "" = the message centre's default
+    test_parties: bool = False  # virtual handsets and providers, keys in clear, may be registered
 
 
 class StoreSettings(Section):

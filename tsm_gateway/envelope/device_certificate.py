@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 ID_OCTETS = 8  # of the hash
+TEST_ONLY = "TEST ONLY"  # the subject's organisation, in certificates of virtual devices
 
 
 class DeviceCertificate(NamedTuple):
@@ -22,6 +23,7 @@ class DeviceCertificate(NamedTuple):
 
     der: bytes
     device_id: str  # "d:" and the first 8 octets of SHA-256 over SubjectPublicKeyInfo (DER), in hex
+    test_only: bool  # of a virtual device, whose private key lies in a file
 
 
 def read_device_certificate(octets: bytes, at: int) -> DeviceCertificate:
@@ -37,7 +39,13 @@ def read_device_certificate(octets: bytes, at: int) -> DeviceCertificate:
         message = "its key usage leaves out digitalSignature, and a device signs payments"
         raise X509Unusable(message)
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return DeviceCertificate(der, f"d:{sha256(spki).digest()[:ID_OCTETS].hex()}")
+    device_id = f"d:{sha256(spki).digest()[:ID_OCTETS].hex()}"
+    return DeviceCertificate(der, device_id, test_only=_is_test_only(certificate))
+
+
+def _is_test_only(certificate: Certificate) -> bool:
+    organisations = certificate.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    return any(each.value == TEST_ONLY for each in organisations)
 
 
 def _may_sign(certificate: Certificate) -> bool:
