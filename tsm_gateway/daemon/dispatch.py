@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from tsm_gateway.relay.interfaces import Bearer, ReceiptOutcome, Spool
     from tsm_gateway.relay.outcomes import Accepted
 
-CLAIM = 200  # messages claimed from the store at a time
+CLAIM = 200  # messages claimed from the store at a time, or a whole lane if that holds fewer…
+CLAIM_PROVIDERS = 10  # …for so many providers: each may have as many to choose from
 STORE_PAUSE_S = 1.0  # between tries to write down outcomes while the store is full
 
 
@@ -73,6 +74,7 @@ class Dispatcher:
         self._told: list[Moved] = []  # …and said once it is
         self._wake, self._claim, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._claiming = True
+        self._claim_size = min(CLAIM, options.per_provider)
 
     def attach(self, bearer: Bearer) -> None:
         """Let a link send; it counts once `link_up` says so."""
@@ -88,13 +90,18 @@ class Dispatcher:
         """A link went away: what only it could send goes back to the queue."""
         self._live.discard(name)
         for item in self._lanes.abandon(name):
-            self._move(item, Fate.UNKNOWN if item.position else Fate.NOT_SENT)
+            self._cut_off(item)
         for item in self._lanes.strand(self._live):
             self._move(item, Fate.NOT_SENT)
 
     def refresh(self) -> None:
-        """Administration changed something: read the providers anew."""
+        """Administration changed something: read the providers anew.
+
+        What waits for one that changed goes back to the queue, to be sent as that provider is now.
+        """
         self._providers = self._list_providers()
+        for item in self._lanes.outdated(self._providers):
+            self._move(item, Fate.NOT_SENT)
         self._claim.set()
 
     def direct(self, provider: Provider) -> bool:
@@ -121,7 +128,7 @@ class Dispatcher:
                     row.message_id, row.provider, row.packet, row.reference, row.receipt, 1, row.received_at
                 )
                 self._put(outgoing, each.provider, now)
-            else:
+            elif self._reachable(each.provider):
                 self._lanes.backlogged.add(row.provider)
         self._pump_all()
 
@@ -133,7 +140,7 @@ class Dispatcher:
             items = self._lanes.next_for(name, room)
             if items:
                 link.submit([item.submission() for item in items])
-        if self._lanes.backlogged and self._lanes.waiting() < CLAIM:
+        if any(map(self._has_space, self._lanes.backlogged)):
             self._claim.set()
 
     def submitted(self, name: str, results: Sequence[Submitted]) -> None:
@@ -146,7 +153,7 @@ class Dispatcher:
                 self._part_taken(item, result.message_ids)
             elif result.fate is Fate.BUSY and item.busy < BUSY_LIMIT:
                 item.busy += 1
-                self._lanes.continue_on(item, first=True)
+                self._go_on(item, first=True)
             else:
                 self._lanes.done(result.part.message_id)
                 self._move(item, result.fate, result.status)
@@ -226,28 +233,37 @@ class Dispatcher:
             ready = [
                 name
                 for name, provider in self._providers.items()
-                if self._reachable(provider) and self._lanes.space(name) >= CLAIM
+                if self._has_space(name) and self._reachable(provider)
             ]
-            if ready and self._claiming:
-                await self._claim_for(ready)
+            for at in range(0, len(ready), CLAIM_PROVIDERS):
+                if self._claiming:
+                    await self._claim_for(ready[at : at + CLAIM_PROVIDERS])
 
     async def _claim_for(self, providers: list[str]) -> None:
         now, known = int(self._clocks.wall()), self._providers  # `refresh` may drop one while we wait
+        self._lanes.backlogged.difference_update(providers)  # whoever is left behind meanwhile counts anew
         try:
-            claimed = await self._committer.commit(partial(_claim_due, now, providers))
+            claimed = await self._committer.commit(partial(_claim_due, now, self._claim_size, providers))
         except (StoreFull, StoreBusy):
             return
         for outgoing in claimed:
             self._put(outgoing, known[outgoing.provider], self._clocks.monotonic())
-        if len(claimed) == CLAIM:
-            self._claim.set()
-        else:
-            self._lanes.backlogged.clear()
+        if len(claimed) == self._claim_size:
+            self._lanes.backlogged.update(providers)
         self._pump_all()
 
     def _put(self, outgoing: Outgoing, provider: Provider, now: float) -> None:
+        """Into its lane; back to the queue if the last link for it went, or a drain began, meanwhile."""
+        provider = self._providers.get(outgoing.provider, provider)
         parts = parts_of(outgoing.packet, port=self._options.port, reference=outgoing.reference)
-        self._lanes.put(UnderWay(outgoing, provider, parts, now))
+        item = UnderWay(outgoing, provider, parts, now)
+        if self._claiming and self._reachable(provider):
+            self._lanes.put(item)
+        else:
+            self._move(item, Fate.NOT_SENT)
+
+    def _has_space(self, provider: str) -> bool:
+        return self._lanes.space(provider) >= self._claim_size
 
     def _reachable(self, provider: Provider) -> bool:
         return any(serves(provider, name) for name in self._live)
@@ -261,7 +277,7 @@ class Dispatcher:
         item.smsc_ids.append(smsc_ids)
         item.position, item.busy = item.position + 1, 0
         if item.position < len(item.parts):
-            self._lanes.continue_on(item)
+            self._go_on(item)
             return
         outgoing, at = item.outgoing, int(self._clocks.wall())
         self._lanes.done(outgoing.message_id)
@@ -271,6 +287,18 @@ class Dispatcher:
                 for number, ids in enumerate(item.smsc_ids, 1)
             )
         self._record(Transition(outgoing.message_id, Move.HAND_OVER, at), item)
+
+    def _go_on(self, item: UnderWay, *, first: bool = False) -> None:
+        """Its next part follows on the same link, unless that went away behind this answer."""
+        if item.link in self._live:
+            self._lanes.continue_on(item, first=first)
+        else:
+            self._lanes.done(item.outgoing.message_id)
+            self._cut_off(item)
+
+    def _cut_off(self, item: UnderWay) -> None:
+        """The link of a message went away before its next part: all of it goes out again, somewhere."""
+        self._move(item, Fate.UNKNOWN if item.position else Fate.NOT_SENT)
 
     def _move(self, item: UnderWay, fate: Fate, status: int = 0) -> None:
         """A message was not handed over: decide and write down what comes next."""
@@ -286,5 +314,5 @@ class Dispatcher:
         self._wake.set()
 
 
-def _claim_due(now: int, providers: list[str], spool: Spool) -> list[Outgoing]:
-    return spool.claim_due(now, CLAIM, providers)
+def _claim_due(now: int, limit: int, providers: list[str], spool: Spool) -> list[Outgoing]:
+    return spool.claim_due(now, limit, providers)

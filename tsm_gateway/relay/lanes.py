@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tsm_gateway.messages import PartId, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tsm_gateway.registry.provider import Provider
     from tsm_gateway.relay.interfaces import Outgoing
@@ -115,6 +115,19 @@ class Lanes:
                 stranded.extend(lane)
                 del self._lanes[name]
         return stranded
+
+    def outdated(self, providers: Mapping[str, Provider]) -> list[UnderWay]:
+        """Take out the waiting messages whose provider is not, or not any more, as `providers` has it."""
+        outdated: list[UnderWay] = []
+        for name, lane in list(self._lanes.items()):
+            now = providers.get(name)
+            gone = [item for item in lane if item.provider != now]
+            if gone:
+                outdated.extend(gone)
+                self._lanes[name] = deque(item for item in lane if item.provider == now)
+                if not self._lanes[name]:
+                    del self._lanes[name]
+        return outdated
 
     def waiting(self) -> int:
         """How many messages wait in lanes."""
