@@ -457,6 +457,26 @@ def test_a_failed_part_is_told_and_moves_nothing(store: Store) -> None:
     assert has_packet(store, 1)
 
 
+def test_a_message_fails_once_however_many_of_its_parts_do(store: Store) -> None:
+    hand_over(store, 1, ("a1",), ("a2",))
+    failing = [receipt(name, state=ReceiptState.FAILED) for name in ("a1", "a2")]
+    assert [outcome.failed for outcome in store.stage(Batch(receipts=failing)).receipts] == [True, False]
+    store.flush()
+    assert [outcome.failed for outcome in store.stage(Batch(receipts=failing)).receipts] == [False, False]
+
+
+def test_a_failure_without_a_decision_is_sent_again_after_a_restart(store: Store) -> None:
+    hand_over(store, 1, ("a1",))
+    hand_over(store, 2, ("b1",))
+    hand_over(store, 3, ("c1",))
+    put(store, Batch(receipts=[receipt("a1", state=ReceiptState.FAILED), receipt("b1")]))
+    assert store.recover(NOW) == 1
+    store.flush()
+    states = [entry(store, number).state for number in (1, 2, 3)]
+    assert states == [MessageState.QUEUED, MessageState.DELIVERED, MessageState.HANDED_OVER]
+    assert claimed(store) == [1]
+
+
 @pytest.mark.parametrize("state", [ReceiptState.PENDING, ReceiptState.UNKNOWN])
 def test_a_receipt_that_is_not_final_changes_nothing(store: Store, state: ReceiptState) -> None:
     hand_over(store, 1, ("a1",))

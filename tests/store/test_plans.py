@@ -23,6 +23,7 @@ STATEMENTS = {
 SCANS = {
     *("READ_META", "MOVE_META", "READ_GENERATION", "READ_VERSIONS", "STAMP_COPY", "BEGIN_EPOCH"),
     *("READ_SEGMENTS", "COUNT_SEGMENTS", "COUNT_BY_STATE", "LIST_PROVIDERS", "LIST_COUNTERS", "ANY_EARLY"),
+    "REDRIVE",  # every packet, once at the start
 }
 # Bounded by what one message, one provider or one slice has.
 SORTS = {"FIND_PARTS", "FIND_EARLY", "READ_EARLY", "LIST_ADDRESSES", "READ_PROGRESS"}

@@ -144,7 +144,7 @@ class ReceiptOutcome(NamedTuple):
     provider: str
     attempts: int
     complete: bool  # every part of the message is now delivered; the store moved it to DELIVERED
-    failed: bool  # the network gave up on this part; the relay decides (DEFER or GIVE_UP)
+    failed: bool  # the network gave up on it; the relay decides (DEFER or GIVE_UP), once per attempt
 
 
 class Staged(NamedTuple):
@@ -198,7 +198,10 @@ class Spool(Protocol):
         """Which of these (device id, cti) were accepted before and have not expired."""
 
     def recover(self, now: int) -> int:
-        """At start: every active message is queued again, octets unchanged. Returns how many."""
+        """At start: every active message is queued again, octets unchanged. Returns how many.
+
+        So is one that `failed` without a decision on disk.
+        """
 
     def purge(self, now: int, keep_done_s: int, keep_early_s: int, limit: int) -> int:
         """Delete done messages, expired ctis and unmatched receipts past their time; at most `limit` rows."""

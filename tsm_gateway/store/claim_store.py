@@ -8,7 +8,7 @@ from tsm_gateway.relay.interfaces import Outgoing, Transition
 from tsm_gateway.relay.states import Move
 from tsm_gateway.store.checksum import packet_crc
 from tsm_gateway.store.move_store import move_messages
-from tsm_gateway.store.statements import READ_DUE, READ_QUEUED, RECOVER, WAKE_AFTER_CLOCK_STEP
+from tsm_gateway.store.statements import READ_DUE, READ_QUEUED, RECOVER, REDRIVE, WAKE_AFTER_CLOCK_STEP
 
 if TYPE_CHECKING:
     import sqlite3
@@ -59,6 +59,6 @@ def _read(
 
 
 def recover(cursor: sqlite3.Cursor, now: int) -> int:
-    """Queue every active message again; returns how many there were."""
+    """Queue every active message again, and those of which a part failed; returns how many there were."""
     cursor.execute(WAKE_AFTER_CLOCK_STEP, (now,))
-    return cursor.execute(RECOVER, (now,)).rowcount
+    return sum(cursor.execute(sql, (now,)).rowcount for sql in (RECOVER, REDRIVE))

@@ -5,7 +5,7 @@
 | a part is taken by the peer | the part and every spelling of its id | receipts that overtook this answer |
 | a receipt matches no part | the receipt, when it is final | nothing yet |
 | "delivered" | with the part | the message is DELIVERED when it was the last part |
-| "failed" | with the part | the message has failed, once it is handed over |
+| "failed" | with the part | the message has failed, once it is handed over; said once per attempt |
 | the message is claimed again | nothing of the earlier attempt | |
 
 Ids may repeat (a peer's counter wraps; two peers count alike): a receipt belongs to the part that was
@@ -161,13 +161,21 @@ def _settle(cursor: sqlite3.Cursor, part: _Part | None, receipt: Receipt, at: in
         return ReceiptOutcome(receipt, None, "", 0, complete=False, failed=False)
     complete = failed = False
     if receipt.state in FINAL and part.reported != ReceiptState.DELIVERED.value:
+        failed = receipt.state is ReceiptState.FAILED and _fails(cursor, part)
         part.reported = receipt.state.value
         cursor.execute(MARK_PART, (part.reported, at, part.message_id, part.number))
-        failed = receipt.state is ReceiptState.FAILED and part.state == MessageState.HANDED_OVER.value
         complete = receipt.state is ReceiptState.DELIVERED and _deliver(cursor, part.message_id, at)
     return ReceiptOutcome(
         receipt, part.message_id, part.provider, part.attempts, complete=complete, failed=failed
     )
+
+
+def _fails(cursor: sqlite3.Cursor, part: _Part) -> bool:
+    """Whether a message fails with this part: a second decision might meet it in its next attempt."""
+    if part.state != MessageState.HANDED_OVER.value:
+        return False
+    _, failures, *_ = cursor.execute(READ_PROGRESS, (part.message_id,)).fetchone()
+    return not failures
 
 
 def _meant(parts: dict[str, list[_Part]], receipt: Receipt, *, exact: bool) -> _Part | None:

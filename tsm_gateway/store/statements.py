@@ -117,6 +117,29 @@ RECOVER: Final = compiled(
     .where(message.c.state == fixed(MessageState.ACTIVE)),
     "now",
 )
+_handed_over = message.alias("handed_over")
+# A part failed, and the process died before it was written down what that means for the message. Looks
+# through the packets, of which there are fewer than messages or parts: they go with the last receipt.
+REDRIVE: Final = compiled(
+    update(message)
+    .values(state=fixed(MessageState.QUEUED), due_at=fixed(0), changed_at=given("now"))
+    .where(
+        message.c.message_id.in_(
+            select(outbox.c.message_id).where(
+                select(part.c.number)
+                .where(part.c.message_id == outbox.c.message_id, part.c.receipt == fixed(ReceiptState.FAILED))
+                .exists(),
+                select(_handed_over.c.message_id)
+                .where(
+                    _handed_over.c.message_id == outbox.c.message_id,
+                    _handed_over.c.state == fixed(MessageState.HANDED_OVER),
+                )
+                .exists(),
+            )
+        )
+    ),
+    "now",
+)
 # The clock went back behind a deferral: what waits is due, or it would wait for that much longer.
 WAKE_AFTER_CLOCK_STEP: Final = compiled(
     update(message)
