@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from tsm_gateway.cli import key_files
 from tsm_gateway.keys.master_store import read_master
 from tsm_gateway.relay.directory import Directory
 from tsm_gateway.store.sqlite_store import SqliteStore
@@ -89,6 +91,21 @@ def test_a_key_made_here_is_handed_out_once(site: Site, store: SqliteStore) -> N
     again = site("device", "add", "--certificate", site.certificate(), "--key-out", out)
     assert again.code == 6
     assert len(store.registry.all_keys()) == 1
+
+
+def test_a_key_handed_out_and_its_name_are_on_the_disk_before_it_is_stored(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with key_files.handed_out(site.folder / "out", b"octets"):
+        assert synced == [path.stat().st_ino for path in (site.folder / "out", site.folder)]
 
 
 def test_a_registration_that_fails_leaves_no_key_behind(site: Site) -> None:

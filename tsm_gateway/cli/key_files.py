@@ -85,8 +85,18 @@ def handed_out(path: Path, octets: bytes) -> Iterator[None]:
             file.write(octets)
             file.flush()
             os.fsync(descriptor)
+        _sync_directory(path.parent)
         yield
     except BaseException:
         with suppress(OSError):
             path.unlink()
         raise
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the name of a new file as durable as its octets."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
