@@ -122,7 +122,12 @@ def test_a_missing_mark_stops_the_start_of_a_store_in_use(folder: Path) -> None:
         open_store(folder)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "{", '{"store": 1, "generation": 2}', "\xff" * 300])
+INFINITE = f'{{"store": "{"00" * 16}", "generation": Infinity}}'
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "{", '{"store": 1, "generation": 2}', "\xff" * 300, INFINITE]
+)
 def test_an_unreadable_mark_stops_the_start(folder: Path, text: str) -> None:
     (folder / "mark.epoch").write_text(text, "latin-1")
     with pytest.raises(StoreRolledBack):

@@ -57,7 +57,7 @@ def read_mark(path: Path) -> Mark | None:
     try:
         fields = json.loads(octets)
         return Mark(bytes.fromhex(fields["store"]), int(fields["generation"]))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:  # OverflowError: Infinity
         raise StoreRolledBack(path=str(path), why="the epoch mark is unreadable") from error
 
 
