@@ -42,10 +42,13 @@ async def kill_again_and_again(folder: Path, kills: int, seed: int, *, seconds: 
         load.replay(LAST_REPLAYS)
         await following.until(lambda: not stage.smsc.unanswered, "an answer to the last replays")
         assert await following.stop() == 0, following.tail()
-        last = stage.judge.verdict()
-        assert (last.delivered, last.repeated) == (verdict.delivered, verdict.repeated), last
         _no_complaints(stage)
-        return last
+        last = stage.judge.verdict()
+        if (last.delivered, last.repeated) != (verdict.delivered, verdict.repeated):
+            verdict.problems.append(
+                f"taken at the last replays: {last.delivered - verdict.delivered} payments"
+            )
+        return last._replace(problems=verdict.problems)
 
 
 async def _moment(stage: Stage, daemon: Daemon) -> None:
