@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from tsm_gateway.cli import key_files
 from tsm_gateway.keys.master_store import read_master
+from tsm_gateway.registry.device import KeyState
 from tsm_gateway.relay.directory import Directory
 from tsm_gateway.store.sqlite_store import SqliteStore
 from tsm_gateway.virtual.identity import new_identity
@@ -73,6 +74,47 @@ def test_a_virtual_devices_certificate_is_refused_in_production(site: Site, stor
     text = site.config.read_text("utf-8")
     site.config.write_text(text.replace('id = "t"\n', 'id = "t"\ntest_parties = true\n'), "utf-8")
     site.done("device", "add", *given)
+
+
+def test_a_device_gets_its_next_key_and_keeps_the_one_before_for_a_while(
+    site: Site, store: SqliteStore
+) -> None:
+    device, out = site.add_device(), site.folder / "next.key"
+    (old,) = store.registry.keys(device)
+    made = site.done("device", "rotate-key", device, "--key-out", out, "-o", "json").json
+    known, before = directory(site, store).device(bytes.fromhex(made["kid"])), store.registry.key(old.kid)
+    assert known is not None
+    assert before is not None
+    assert (known.key.epoch, known.key.state, before.state) == (2, KeyState.CURRENT, KeyState.OVERLAP)
+    assert store.registry.window_of(known.key.kid) == (made["first_piv"] - 1, 2**64 - 1)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    last = site.folder / "last.key"
+    site.done("device", "rotate-key", device, "--key-out", last, "--overlap", 0)
+    assert [key.state for key in store.registry.keys(device)] == [
+        KeyState.CURRENT,
+        KeyState.RETIRED,
+        KeyState.OVERLAP,
+    ]
+
+
+def test_a_device_whose_key_went_stale_can_be_given_a_new_one(site: Site) -> None:
+    device = site.add_device()
+    site.done("store", "resync", "--demand-new-keys", "--yes")
+    given = ("--key-file", private(site, KEY), "--kid", "0a0b0c0d", "--first-piv", 41)
+    site.done("device", "rotate-key", device, *given)
+    keys = {
+        key["kid"]: key["state"] for key in site.done("device", "show", device, "-o", "json").json["keys"]
+    }
+    assert keys.pop("0a0b0c0d") == "current"
+    assert list(keys.values()) == ["stale"]
+
+
+def test_nobody_gets_a_key_who_is_unknown_or_terminated(site: Site) -> None:
+    device, out = site.add_device(), site.folder / "next.key"
+    assert site("device", "rotate-key", "d:0000000000000000", "--key-out", out).code == 4
+    site.done("device", "terminate", device)
+    assert site("device", "rotate-key", device, "--key-out", out).code == 6
+    assert not out.exists()
 
 
 def test_a_raw_key_may_end_like_a_line(site: Site, store: SqliteStore) -> None:

@@ -1,4 +1,4 @@
-"""`tsm-gateway device`: register devices by hand, show them, suspend, resume and terminate them."""
+"""`tsm-gateway device`: register devices by hand, show and move them, replace their keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from tsm_gateway.cli.context import open_store, read_settings
 from tsm_gateway.cli.device_add import add
+from tsm_gateway.cli.device_key import rotate_key
 from tsm_gateway.cli.output import number_in_part, output_option, show_record, show_rows, when
 from tsm_gateway.registry.device import DEVICE_MOVES, Device, DeviceMove, DeviceState
 from tsm_gateway.registry.errors import NotKnown
@@ -31,6 +32,7 @@ def device() -> None:
 
 
 device.add_command(add)
+device.add_command(rotate_key)
 
 
 @device.command(name="list")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from tsm_gateway.cli.context import master_option, open_store, read_masters, read_settings
+from tsm_gateway.cli.device_key import FILE, key_given, key_options, key_out, path_of
 from tsm_gateway.cli.errors import InputInvalid, VirtualPartyRefused
-from tsm_gateway.cli.key_files import handed_out, read_certificate_file, read_key_file
-from tsm_gateway.cli.new_keys import first_piv, new_key, new_kid, wrapped_key
+from tsm_gateway.cli.key_files import read_certificate_file
+from tsm_gateway.cli.new_keys import wrapped_key
 from tsm_gateway.cli.output import output_option, show_record
 from tsm_gateway.envelope.device_certificate import read_device_certificate
 from tsm_gateway.envelope.replay import initial_window
@@ -22,25 +21,12 @@ from tsm_gateway.registry.device import Device, DeviceState
 from tsm_gateway.relay.directory import DEVICE_KEYS
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from tsm_gateway.cli.output import Form
-    from tsm_gateway.secret import Secret
 
 DEVICE_ID = re.compile(r"d:[0-9a-f]{16}")
-KID = re.compile(r"[0-9a-fA-F]{8}")
-LAST_PIV = 2**40 - 1  # design §5.2
 STATES = (DeviceState.KEYED, DeviceState.REGISTERED, DeviceState.ACTIVE)  # those of a device with a key
-FILE = click.Path(dir_okay=False, path_type=Path)
-
-
-class DeviceKey(NamedTuple):
-    """A device's first key and how its packets are numbered."""
-
-    key: Secret
-    kid: bytes  # 4 octets
-    next_piv: int
-    is_new: bool  # made here, so it has to be handed out
 
 
 @click.command()
@@ -51,14 +37,7 @@ class DeviceKey(NamedTuple):
     "--id", "device_id", help="d: and 16 hexadecimal digits.  [default: from the certificate's key]"
 )
 @click.option("--msisdn", default="", help='Its number, "+49…"; never proves anything.')
-@click.option("--key-file", type=FILE, help="Its key: 32 octets or 64 hexadecimal digits, mode 0600.")
-@click.option("--key-out", type=FILE, help="Without --key-file: where to write the key made for it.")
-@click.option("--kid", help="8 hexadecimal digits.  [default: random; required with --key-file]")
-@click.option(
-    "--first-piv",
-    type=click.IntRange(0, LAST_PIV),
-    help="Number of its next packet.  [default: random; required with --key-file]",
-)
+@key_options
 @click.option(
     "--state",
     type=click.Choice([state.value for state in STATES]),
@@ -82,7 +61,7 @@ def add(config_path: Path, /, master: Path | None, form: Form, **given: str | in
               tsm-gateway device add --certificate se.pem --key-out se.key --msisdn +4915550001122
     """
     settings, at = read_settings(config_path), int(time.time())
-    certificate = read_device_certificate(read_certificate_file(_path(given["certificate"])), at)
+    certificate = read_device_certificate(read_certificate_file(path_of(given["certificate"])), at)
     if certificate.test_only and not settings.gateway.test_parties:
         raise VirtualPartyRefused
     found = Device(
@@ -94,7 +73,7 @@ def add(config_path: Path, /, master: Path | None, form: Form, **given: str | in
         changed_at=at,
         reason=str(given["reason"]),
     )
-    made = _key(given)
+    made = key_given(given)
     stored = wrapped_key(
         read_masters(settings, master),
         made.key,
@@ -104,7 +83,7 @@ def add(config_path: Path, /, master: Path | None, form: Form, **given: str | in
         epoch=1,
         at=at,
     )
-    with _out(made, given["key_out"]), open_store(settings) as store:
+    with key_out(made, given["key_out"]), open_store(settings) as store:
         store.registry.add_device(found, stored, initial_window(made.next_piv))
     show_record(
         {
@@ -116,35 +95,6 @@ def add(config_path: Path, /, master: Path | None, form: Form, **given: str | in
         },
         form,
     )
-
-
-def _key(given: dict[str, str | int | Path | None]) -> DeviceKey:
-    """The key in --key-file, or a new one for --key-out. Raises InputInvalid."""
-    source, kid, piv = given["key_file"], given["kid"], given["first_piv"]
-    if (source is None) == (given["key_out"] is None):
-        raise InputInvalid(what="--key-file", problem="give it, or --key-out for a new key: one of the two")
-    if kid is not None and not KID.fullmatch(str(kid)):
-        raise InputInvalid(what="--kid", problem="is not 8 hexadecimal digits")
-    if source is not None and (kid is None or piv is None):
-        raise InputInvalid(what="--key-file", problem="a key in use comes with its --kid and --first-piv")
-    key = new_key() if source is None else read_key_file(_path(source))
-    return DeviceKey(
-        key=key,
-        kid=new_kid() if kid is None else bytes.fromhex(str(kid)),
-        next_piv=first_piv() if piv is None else int(str(piv)),
-        is_new=source is None,
-    )
-
-
-def _out(made: DeviceKey, path: str | int | Path | None) -> AbstractContextManager[None]:
-    if not made.is_new:
-        return nullcontext()
-    return handed_out(_path(path), made.key.reveal().hex().encode("ascii") + b"\n")
-
-
-def _path(value: str | int | Path | None) -> Path:
-    """What click made a path of."""
-    return Path(str(value))
 
 
 def _device_id(text: str | int | Path | None) -> str:

@@ -78,7 +78,7 @@ REMEDIES: Mapping[str, str] = {
     "not-authentic": _PEER_OCTETS,
     "certificate-malformed": _PEER_OCTETS,
     "certificate-invalid": "If one device goes on, its certificate was replaced: register it anew.",
-    "piv-exhausted": "Give the owner a new key: `provider rotate-key`, or a new key epoch for the device.",
+    "piv-exhausted": "Give the owner a new key: `provider rotate-key` or `device rotate-key`.",
     "self-test-failed": "Do not run this installation: reinstall the cryptography library; check the "
     "machine's memory.",
     "packet-too-long": _DEFECT,

@@ -29,12 +29,15 @@ REASONS: Mapping[Reason, tuple[str, str]] = {  # reason -> (meaning, remedy)
         "Our own record of the key does not open; the radio was asked to keep the message.",
         (
             "Run `key list` and `store check`; reload the gateway if a master key version was just added. "
-            "If both are content, this release reads the device's certificate no more: register it anew."
+            "If both are content, this release no longer reads the device's certificate: run the last one."
         ),
     ),
     Reason.KEY_RETIRED: (
         "The kid is known but no longer accepted.",
-        "Give the device its present key; after `store resync --demand-new-keys` a new one.",
+        (
+            "Give the device its present key, or after `store resync --demand-new-keys` a new one with "
+            "`device rotate-key`."
+        ),
     ),
     Reason.NOT_AUTHENTIC: (
         "It was not sealed with the key its kid names, or was altered on the way.",
