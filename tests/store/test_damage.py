@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.store.samples import (
+    FIRST_WINDOW,
     NOW,
+    device_key,
     kid,
     message_id,
     open_store,
@@ -220,3 +222,16 @@ def test_the_first_failure_is_remembered() -> None:
     with pytest.raises(StoreBroken) as caught:
         health.ask()
     assert caught.value.facts == {"cause": "first"}
+
+
+def test_a_damaged_key_whose_overlap_is_over_stops_nobody_from_cleaning_up(store: SqliteStore) -> None:
+    for number in (1, 2):
+        successor = device_key(number, kid=kid(500 + number), epoch=2)
+        store.registry.add_device_key(successor, FIRST_WINDOW, overlap_s=60, at=NOW)
+    tamper(store, "UPDATE wrapped_key SET crc = crc + 1 WHERE kid = ?", kid(1))
+    store.purge(NOW + 61, 0, 0, 10)
+    store.flush()
+    entry = store.registry.device_for(kid(2))
+    assert entry is not None
+    assert entry.key.state is KeyState.RETIRED
+    assert store.registry.device_for(kid(1)) is None

@@ -51,7 +51,8 @@ class Committer:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fsync")
         self._broken: StoreBroken | None = None
-        self.groups = 0  # durable groups so far: the watchdog looks whether it moves
+        self._at_work = False
+        self.turns = 0  # groups done with, durable or not: the watchdog looks whether it moves
 
     async def commit(self, stage: Callable[[Spool], T]) -> T:
         """Stage and make durable; returns what `stage` returned, after the fsync.
@@ -68,7 +69,7 @@ class Committer:
     @property
     def idle(self) -> bool:
         """Whether nobody waits for a commit."""
-        return not self._queue
+        return not (self._queue or self._at_work)
 
     async def run(self) -> None:
         """Commit groups until cancelled. Raises StoreBroken, and then acceptance is over."""
@@ -77,22 +78,28 @@ class Committer:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                works = list(self._queue)
-                self._queue.clear()
-                began = time.perf_counter()
-                staged = await self._stage_when_free(works)
-                if staged:
-                    await self._flush(loop, staged)
-                    self.groups += 1
-                    self._observe(time.perf_counter() - began, len(staged))
-                for work, result in staged:
-                    if not work.done.done():
-                        work.done.set_result(result)
+                self._at_work = True
+                await self._commit_group(loop)
+                self._at_work = False
+                self.turns += 1
         except StoreBroken as broken:
             self._fail(broken)
             raise
         finally:
             self._thread.shutdown(wait=True)
+
+    async def _commit_group(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Make all that waits durable in one transaction, and tell everybody."""
+        works = list(self._queue)
+        self._queue.clear()
+        began = time.perf_counter()
+        staged = await self._stage_when_free(works)
+        if staged:
+            await self._flush(loop, staged)
+            self._observe(time.perf_counter() - began, len(staged))
+        for work, result in staged:
+            if not work.done.done():
+                work.done.set_result(result)
 
     async def _stage_when_free(self, works: list[Work]) -> list[tuple[Work, Any]]:
         """Stage all, waiting for the write lock while an operator's command holds it."""
@@ -128,7 +135,7 @@ class Committer:
         works = [work for work, _ in staged]
         try:
             await loop.run_in_executor(self._thread, self._spool.flush)
-        except (StoreFull, StoreConflict) as error:
+        except (StoreFull, StoreBusy, StoreConflict) as error:
             _tell(works, error)
             staged.clear()
         except StoreBroken as broken:

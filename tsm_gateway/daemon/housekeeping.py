@@ -1,12 +1,17 @@
-"""What has to be done by the clock: one task, one table.
+"""What has to be done by the clock: two tasks, one table each.
 
-| every | what |
-|---|---|
-| 0.5 s | look whether an operator changed registry or queue |
-| 1 s | move the epoch mark on, look at free space, feed the watchdog, let links read again |
-| 2 s | read receipts that met no part in other ways |
-| 10 s | give up parts that waited too long, count states for the metrics |
-| 60 s | delete what is done and past its time |
+| every | what | waits for the disk |
+|---|---|---|
+| 0.25 s | let links read again | no |
+| 0.5 s | look whether an operator changed registry or queue | no |
+| 1 s | look at free space, feed the watchdog | no |
+| 1 s | move the epoch mark on | yes |
+| 2 s | read receipts that met no part in other ways | yes |
+| 10 s | give up parts that waited too long, count states for the metrics | yes |
+| 60 s | delete what is done and past its time | yes |
+
+What waits for the disk keeps nothing else from its time: a disk that hangs is told, and a long purge
+neither starves the watchdog nor leaves links unread.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from tsm_gateway.daemon.progress import Loop, Progress
 from tsm_gateway.relay.interfaces import Batch, StoreBusy, StoreFull
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from tsm_gateway.daemon.intake import Clocks
     from tsm_gateway.daemon.notify import Notifier
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PURGE_ROWS = 500  # per slice, so that a purge never holds up a payment
+PURGE_S = 0.5  # for slices in a row; then the other chores have their turn
 EARLY_RECEIPT_S = 24 * 3600  # a receipt whose part never turns up
 DAY_S = 86_400
 MIB = 1 << 20
@@ -43,7 +49,7 @@ class Chore(NamedTuple):
     """One thing done by the clock."""
 
     every_s: float
-    run: Callable[[], Awaitable[None]]
+    run: Callable[[], Awaitable[bool | None]]  # True: there is more to do, come again at the next tick
 
 
 class Housekeeping:
@@ -54,11 +60,14 @@ class Housekeeping:
         self._parts, self._clocks, self._notifier = parts, clocks, notifier
         self._progress = Progress(_loops(parts), STUCK_S)
         self._versions = parts.store.registry.versions()
-        self._chores = (
+        self._prompt = (
+            Chore(0.0, self._reading),
             Chore(0.5, self._administration),
-            Chore(1.0, self._mark),
             Chore(1.0, self._space),
             Chore(1.0, self._watchdog),
+        )
+        self._slow = (
+            Chore(1.0, self._mark),
             Chore(2.0, self._aged_receipts),
             Chore(10.0, self._expire),
             Chore(10.0, self._count),
@@ -67,23 +76,34 @@ class Housekeeping:
 
     async def run(self) -> None:
         """Do the chores until cancelled."""
-        due = dict.fromkeys(self._chores, 0.0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._by_clock(self._prompt), name="housekeeping, prompt")
+            group.create_task(self._by_clock(self._slow), name="housekeeping, slow")
+
+    async def _by_clock(self, chores: Iterable[Chore]) -> None:
+        due = dict.fromkeys(chores, 0.0)
         while True:
             now = self._clocks.monotonic()
             for chore, at in due.items():
                 if now >= at:
-                    await chore.run()
-                    due[chore] = now + chore.every_s
-            self._parts.links.throttle_reading()
+                    more = await chore.run()
+                    due[chore] = now if more else now + chore.every_s
             await asyncio.sleep(TICK_S)
+
+    async def _reading(self) -> None:
+        """Let the links read again once what came was answered: they wake nobody while they do not read."""
+        self._parts.links.throttle_reading()
 
     async def _administration(self) -> None:
         """Forget cached keys and providers when another process changed them (design §6: within a second)."""
-        versions = self._parts.store.registry.versions()
-        if versions != self._versions:
-            self._versions = versions
-            self._parts.directory.forget()
+        with contextlib.suppress(StoreBusy):
+            versions = self._parts.store.registry.versions()
+            if versions == self._versions:
+                return
+            if versions[0] != self._versions[0]:
+                self._parts.directory.forget()
             self._parts.dispatcher.refresh()
+            self._versions = versions
             self._parts.reports.administration(*versions)
 
     async def _mark(self) -> None:
@@ -124,8 +144,9 @@ class Housekeeping:
 
     async def _count(self) -> None:
         """States for metrics and the service manager's status line."""
-        counts = self._parts.store.queue.counts()
-        self._parts.watched.messages = {state.value: count for state, count in counts.items()}
+        with contextlib.suppress(StoreBusy):
+            counts = await asyncio.to_thread(self._parts.store.counts)  # of millions: that takes its time
+            self._parts.watched.messages = {state.value: count for state, count in counts.items()}
         self._notifier.status(self._parts.status_line())
 
     async def _aged_receipts(self) -> None:
@@ -135,15 +156,17 @@ class Housekeeping:
             outcomes = await self._parts.committer.commit(lambda spool: spool.settle_aged(now))
             self._parts.dispatcher.receipts(outcomes)
 
-    async def _purge(self) -> None:
-        """Delete done messages, spent ctis and lost receipts, in slices."""
-        now = int(self._clocks.wall())
+    async def _purge(self) -> bool:
+        """Delete done messages, spent ctis and lost receipts, in slices; whether there are more."""
+        now, enough_at = int(self._clocks.wall()), self._clocks.monotonic() + PURGE_S
         keep_s = self._parts.settings.store.keep_done_days * DAY_S
-        rows = PURGE_ROWS
-        while rows == PURGE_ROWS:
+        rows, purged = PURGE_ROWS, 0
+        while rows == PURGE_ROWS and self._clocks.monotonic() < enough_at:
             rows = await self._try(partial(_purge, now, keep_s)) or 0
-            if rows:
-                self._parts.reports.log.emit(Event.STORE_PURGED, rows=rows)
+            purged += rows
+        if purged:
+            self._parts.reports.log.emit(Event.STORE_PURGED, rows=purged)
+        return rows == PURGE_ROWS
 
     async def _try(self, stage: Callable[[Spool], T]) -> T | None:
         """Commit a chore's work; a full or busy store only puts it off."""
@@ -156,7 +179,7 @@ class Housekeeping:
 def _loops(parts: RelayParts) -> list[Loop]:
     committer, intake = parts.committer, parts.intake
     return [
-        Loop("committer", lambda: not committer.idle, lambda: committer.groups),
+        Loop("committer", lambda: not committer.idle, lambda: committer.turns),
         Loop("intake", lambda: bool(intake.unanswered), lambda: intake.batches),
     ]
 

@@ -132,9 +132,9 @@ class Intake:
             self._answer([(arrival.ticket, Verdict.FULL) for arrival in arrivals])
             self._crew.reports.postponed(len(arrivals), "store-full")
             return
-        opened = self._crew.parts.take_in(arrivals, int(self._clocks.wall()))
-        valid = await self._crew.verifier.check([each.payment for each in opened.opened])
         try:
+            opened = self._crew.parts.take_in(arrivals, int(self._clocks.wall()))
+            valid = await self._crew.verifier.check([each.payment for each in opened.opened])
             decided, staged = await self._store(opened, valid)
         except (StoreFull, StoreBusy, StoreConflict) as trouble:
             self._put_off(arrivals, trouble)

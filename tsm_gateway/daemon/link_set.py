@@ -31,7 +31,7 @@ class LinkSet:
         self._links: dict[str, SmppLink] = {}
         self._options: dict[str, SmppOptions] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._paused = False
+        self._paused = self._draining = False
 
     @property
     def links(self) -> Mapping[str, SmppLink]:
@@ -49,6 +49,8 @@ class LinkSet:
                 on_event=self._event,
             )
             self._links[each.name], self._options[each.name] = link, each
+            if self._paused:
+                link.pause_intake()
             self._intake.attach(link)
             self._dispatcher.attach(link)
             self._tasks[each.name] = group.create_task(link.run(), name=f"link {each.name}")
@@ -68,10 +70,16 @@ class LinkSet:
         """Unbind all, each within `drain_s`."""
         await asyncio.gather(*(self._stop(name, drain_s) for name in list(self._links)))
 
+    def drain(self) -> None:
+        """Take no more messages in, for good."""
+        self._draining = True
+        self.throttle_reading()
+
     def throttle_reading(self) -> None:
         """Let the links read no further while too much is unanswered, and again when it is not."""
-        if self._intake.crowded != self._paused:
-            self._paused = self._intake.crowded
+        wanted = self._intake.crowded or self._draining
+        if wanted != self._paused:
+            self._paused = wanted
             event = Event.LINK_PAUSED if self._paused else Event.LINK_RESUMED
             for name, link in self._links.items():
                 if self._paused:

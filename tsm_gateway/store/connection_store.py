@@ -98,3 +98,16 @@ class Reader:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+@contextmanager
+def reading(path: Path, health: Health) -> Iterator[Reader]:
+    """A reader for one long look, so that nobody else waits for it. Raises StoreBusy or StoreBroken."""
+    try:
+        connection = connect(path, writing=False, timeout_s=READ_S)
+    except sqlite3.Error as error:
+        raise health.noted(translate(error)) from error
+    try:
+        yield Reader(connection, health)
+    finally:
+        connection.close()

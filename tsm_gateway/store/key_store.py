@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tsm_gateway.registry.device import KeyState
@@ -9,7 +10,7 @@ from tsm_gateway.registry.errors import NotKnown
 from tsm_gateway.relay.interfaces import StoreConflict
 from tsm_gateway.store.checksum import counter_crc
 from tsm_gateway.store.owner_store import known_already
-from tsm_gateway.store.registry_rows import StoredKey, key_row, read_key, window_row
+from tsm_gateway.store.registry_rows import RowDamaged, StoredKey, key_row, read_key, window_row
 from tsm_gateway.store.registry_statements import (
     FIND_KEY,
     INSERT_COUNTER,
@@ -66,12 +67,17 @@ def retire_keys(cursor: sqlite3.Cursor, owner: str, *, of_device: bool) -> None:
 
 
 def retire_lapsed(cursor: sqlite3.Cursor, now: int) -> int:
-    """Retire replaced keys whose overlap is over at Unix second `now`; returns how many."""
-    rows = cursor.execute(LIST_LAPSED_KEYS, (now,)).fetchall()
-    for row in rows:
-        stored = read_key(row)
-        _update_key(cursor, stored.key._replace(state=KeyState.RETIRED), of_device=stored.of_device)
-    return len(rows)
+    """Retire replaced keys whose overlap is over at Unix second `now`; returns how many.
+
+    A damaged one is passed over: nobody takes it for a key, and it must not stop the gateway.
+    """
+    retired = 0
+    for row in cursor.execute(LIST_LAPSED_KEYS, (now,)).fetchall():
+        with suppress(RowDamaged):
+            stored = read_key(row)
+            _update_key(cursor, stored.key._replace(state=KeyState.RETIRED), of_device=stored.of_device)
+            retired += 1
+    return retired
 
 
 def demand_new(cursor: sqlite3.Cursor, stored: StoredKey) -> None:

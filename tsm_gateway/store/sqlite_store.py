@@ -23,6 +23,7 @@ from tsm_gateway.registry.errors import AlreadyKnown
 from tsm_gateway.relay.interfaces import Staged, StoredSegment, StoreFull
 from tsm_gateway.store import accept_store, claim_store, purge_store, receipt_store, resync_store
 from tsm_gateway.store.check_store import check_database
+from tsm_gateway.store.connection_store import reading
 from tsm_gateway.store.dialect import in_chunks
 from tsm_gateway.store.epoch_store import MarkKeeper
 from tsm_gateway.store.files_store import free_octets
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tsm_gateway.relay.interfaces import Batch, Outgoing, ReceiptOutcome
+    from tsm_gateway.relay.states import MessageState
 
 
 RESERVE: Final = 32 << 20  # octets; the log with its checkpoint stays below
@@ -190,6 +192,14 @@ class SqliteStore:
     def checkpoint(self) -> None:
         """Move the log into the database and truncate it; blocking. Raises as `flush`, and StoreBusy."""
         self._writer.checkpoint()
+
+    def counts(self) -> dict[MessageState, int]:
+        """As `queue.counts`, which reads every message's state, but from any thread; blocking.
+
+        Raises StoreBusy or StoreBroken.
+        """
+        with reading(self._path, self._health) as reader:
+            return QueueStore(self._writer, reader).counts()
 
     def backup(self, target: Path) -> None:
         """Copy the store while it is in use; the copy is refused until `resync`. Blocking.
