@@ -126,6 +126,22 @@ def test_two_changes_at_once_are_kept_apart(path: Path) -> None:
     assert read(path) == [(1, RANDOM)]
 
 
+def test_a_change_that_begins_when_another_is_in_place_is_not_swept_away(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def renamed(self: Path, target: Path) -> Path:
+        put = rename(self, target)
+        self.touch()  # the next change holds the name at once
+        return put
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    add_master_version(path, MORE)
+    assert sorted(names(path.parent)) == [path.name, f"{path.name}.new"]
+    assert read(path) == [(1, RANDOM), (2, MORE)]
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o660, 0o700, 0o644, 0o4600])
 def test_a_file_open_to_others_is_refused(path: Path, mode: int) -> None:
     path.chmod(mode)

@@ -20,7 +20,7 @@ import os
 import stat
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -181,16 +181,24 @@ def _change_beside(path: Path) -> Iterator[Path]:
     """Hold `path`.new, created exclusively, while it is written and put in place; then sync the directory."""
     fresh = path.with_name(f"{path.name}.new")
     try:
-        os.close(os.open(fresh, _CREATE, _MODE))
+        descriptor = os.open(fresh, _CREATE, _MODE)
         try:
             yield fresh
         finally:
-            fresh.unlink(missing_ok=True)
+            _remove_if_ours(fresh, os.fstat(descriptor))
+            os.close(descriptor)  # not earlier: nobody else's file may get its inode
         _sync_directory(path.parent)
     except FileExistsError:
         raise MasterFileBusy(path=str(fresh)) from None
     except OSError as error:
         raise MasterFileUnreadable(path=str(path), errno=error.errno or 0) from None
+
+
+def _remove_if_ours(fresh: Path, ours: os.stat_result) -> None:
+    """What was put in place has no name to remove; a file by it now is the next change's."""
+    with suppress(FileNotFoundError):
+        if os.path.samestat(fresh.lstat(), ours):
+            fresh.unlink()
 
 
 def _write(fresh: Path, octets: bytes, like: os.stat_result | None) -> None:
