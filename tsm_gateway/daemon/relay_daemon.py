@@ -221,8 +221,7 @@ def _first(group: BaseExceptionGroup[E]) -> E:
 
 async def _drain(parts: RelayParts) -> None:
     """Let what came be answered and what is under way end; nothing new is started."""
-    for link in parts.links.links.values():
-        link.pause_intake()
+    parts.links.drain()
     await parts.intake.settled()
     parts.dispatcher.stop_claiming()
     await parts.dispatcher.settled()
