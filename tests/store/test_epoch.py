@@ -100,6 +100,48 @@ def test_every_restored_copy_is_detected(folder: Path, tmp_path: Path, seed: int
     assert caught.value.facts["generation"] < caught.value.facts["mark"]  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("how", ["backup", "copy"])
+@pytest.mark.parametrize("sessions", [0, 1])
+def test_an_older_file_beside_the_log_of_a_crash_is_detected(
+    folder: Path, tmp_path: Path, how: str, sessions: int
+) -> None:
+    store = open_store(folder)
+    if how == "backup":
+        store.backup(tmp_path / "old.db")
+    else:
+        shutil.copy(folder / "gateway.db", tmp_path / "old.db")
+    accept(store, 5)
+    for _ in range(sessions):
+        store.close()
+        store = open_store(folder)
+    store.checkpoint()
+    store.registry.add_device(device(77))  # the log holds this, and a meta page of today
+    store.mark()
+    as_left = tmp_path / "left"
+    shutil.copytree(folder, as_left)
+    store.close()
+    shutil.copy(tmp_path / "old.db", as_left / "gateway.db")
+    with pytest.raises(StoreRolledBack, match="log"):
+        open_store(as_left)
+    with closing(open_store(as_left, exclusive=False, accept_rollback=True)) as opened:
+        assert opened.rolled_back
+
+
+def test_a_crash_is_no_rollback_whatever_the_log_held(folder: Path, tmp_path: Path) -> None:
+    store = open_store(folder)
+    accept(store, 2)
+    store.checkpoint()
+    accept(store, 2)
+    store.mark()
+    shutil.copytree(folder, tmp_path / "crashed")
+    store.resync(advance=64, demand_new_keys=False)
+    shutil.copytree(folder, tmp_path / "resynced")
+    store.close()
+    for left in ("crashed", "resynced"):
+        for _ in range(2):
+            open_store(tmp_path / left).close()
+
+
 def crash(store: SqliteStore) -> None:
     """Let go of the files as the kernel does when a process dies; the mark stays as it was last written."""
     store._keeper = None

@@ -59,6 +59,16 @@ def connect(path: Path, *, writing: bool, timeout_s: float) -> sqlite3.Connectio
     return connection
 
 
+@contextmanager
+def without_log(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to the file as it is, whatever log lies beside it. Raises sqlite3.Error."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
 def _keep_log(connection: sqlite3.Connection, path: Path) -> None:
     """Use a write-ahead log: one fsync per commit, and readers never wait."""
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):

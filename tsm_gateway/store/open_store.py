@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tsm_gateway.store.connection_store import READ_S, Reader, connect
-from tsm_gateway.store.epoch_store import StoreMeta, verify
+from tsm_gateway.store.connection_store import READ_S, Reader, connect, without_log
+from tsm_gateway.store.epoch_store import StoreMeta, verify, verify_base
 from tsm_gateway.store.failures import (
     Health,
     StoreRolledBack,
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 AT_ONCE_S: Final = 0.0  # the daemon does not wait for a lock on its event loop: it is told StoreBusy
 PATIENT_S: Final = 5.0  # people at a command line do
+
+BASE_TRIES: Final = 3  # of a look at a file that another process may be writing
 
 
 class Opened(NamedTuple):
@@ -64,6 +66,7 @@ def _open(path: Path, mark: Path, lock: StoreLock | None, *, accept_rollback: bo
         _create(path, mark, lock, accept_rollback=accept_rollback)
     check_file(path)
     timeout_s = AT_ONCE_S if lock is not None else PATIENT_S
+    base, older = _base(path, mark, accept_rollback=accept_rollback)
     connection = _connect(path, timeout_s, thorough=lock is not None)
     try:
         meta, rolled_back = _verified(connection, mark, accept_rollback=accept_rollback)
@@ -77,11 +80,11 @@ def _open(path: Path, mark: Path, lock: StoreLock | None, *, accept_rollback: bo
         return Opened(
             lock,
             health,
-            Writer(connection, health, meta.generation),
+            Writer(connection, health, meta.generation, _generation_of(base, meta)),
             Reader(connect(path, writing=False, timeout_s=READ_S), health),
             Reader(connect(path, writing=False, timeout_s=READ_S), health),
             meta,
-            rolled_back,
+            rolled_back or older,
         )
     except BaseException:
         connection.close()
@@ -110,6 +113,33 @@ def _connect(path: Path, timeout_s: float, *, thorough: bool) -> sqlite3.Connect
             connection.close()
             raise StoreUnreadable(path=str(path), why=text.partition("\n")[0])
     return connection
+
+
+def _base(path: Path, mark: Path, *, accept_rollback: bool) -> tuple[StoreMeta | None, bool]:
+    """What the file says without its log, and whether it is older than it may be. Raises StoreRolledBack.
+
+    Comes ahead of the first connection, which plays the log into the file. None: it was torn by a power
+    cut while the log was moved, and the log mends it.
+    """
+    for left in reversed(range(BASE_TRIES)):
+        try:
+            with without_log(path) as connection:
+                base = StoreMeta(*connection.execute(READ_META).fetchone())
+        except (sqlite3.Error, TypeError):  # TypeError: no row
+            return None, False
+        try:
+            verify_base(base, mark)
+        except StoreRolledBack:
+            if not left and not accept_rollback:
+                raise
+        else:
+            return base, False
+    return None, True  # not just another process that moved its log at that very moment
+
+
+def _generation_of(base: StoreMeta | None, meta: StoreMeta) -> int:
+    """What the file without its log is at; 0 when it is not of this epoch, or cannot be told."""
+    return base.generation if base is not None and base.store_id == meta.store_id else 0
 
 
 def _verified(connection: sqlite3.Connection, mark: Path, *, accept_rollback: bool) -> tuple[StoreMeta, bool]:

@@ -185,7 +185,7 @@ class SqliteStore:
         self._health.ask()
         if self._keeper is not None:
             try:
-                self._keeper.follow(self._writer.generation)
+                self._keeper.follow(self._writer.generation, self._writer.base)
             except TsmError as error:
                 raise self._health.noted(error) from error
 
@@ -232,6 +232,7 @@ class SqliteStore:
                     else resync_store.advance_windows(cursor, advance)
                 )
                 providers = resync_store.skip_pivs(cursor)
+            self._writer.base = 0  # the new id is in the log only
             self._keeper = MarkKeeper(self._mark_path, store_id)
             self.mark()
         return Resynced(self._hot.row(READ_META)[1], devices, providers)

@@ -26,14 +26,17 @@ CHECKPOINT_ROWS: Final = 5_000  # rows changed between checkpoints: keeps the lo
 class Writer:
     """A connection that writes."""
 
-    def __init__(self, connection: sqlite3.Connection, health: Health, generation: int) -> None:
-        """Write through `connection`, whose last committed generation is `generation`."""
+    def __init__(
+        self, connection: sqlite3.Connection, health: Health, generation: int, base: int = 0
+    ) -> None:
+        """Write through `connection`, at `generation` when last committed; `base` is that without its log."""
         self._connection, self._health = connection, health
         self._cursor = connection.cursor()
         self._guard = Lock()
         self._rows_at_checkpoint = self._rows_at_begin = 0  # of the connection's count of changed rows
         self._registry_moved = self._queue_moved = False
         self.generation = generation  # as last committed by this process
+        self.base = base  # what the file without its log is at, at least; 0: not known
         self.uncommitted: set[tuple[str, bytes]] = set()  # (device id, cti) of the open transaction
 
     @contextmanager
@@ -95,11 +98,13 @@ class Writer:
     def _checkpoint(self, how: str) -> None:
         self._rows_at_checkpoint = self._connection.total_changes
         try:
-            busy, _, _ = self._cursor.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+            busy, log, moved = self._cursor.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
         except sqlite3.Error as error:
             raise self._health.noted(translate(error)) from error
         if busy:
             raise StoreBusy
+        if log == moved:
+            self.base = self.generation
 
     @contextmanager
     def exclusive(self) -> Iterator[sqlite3.Cursor]:
