@@ -66,13 +66,15 @@ def test_a_virtual_devices_certificate_is_refused_in_production(site: Site, stor
     certificate = site.folder / "virtual.der"
     certificate.write_bytes(new_identity(bytes(8), int(time.time())).certificate)
     given = ("--certificate", certificate, "--key-out", site.folder / "out")
+    text = site.config.read_text("utf-8")
+    far = text.replace('host = "127.0.0.1"', 'host = "smsc.example"\nallow_plaintext = true')
+    site.config.write_text(far, "utf-8")
     refused = site("device", "add", *given)
     assert refused.code == 5
     assert "[virtual-party-refused]" in refused.err
     assert store.registry.devices() == []
     assert not (site.folder / "out").exists()
-    text = site.config.read_text("utf-8")
-    site.config.write_text(text.replace('id = "t"\n', 'id = "t"\ntest_parties = true\n'), "utf-8")
+    site.config.write_text(far.replace('id = "t"\n', 'id = "t"\ntest_parties = true\n'), "utf-8")
     site.done("device", "add", *given)
 
 

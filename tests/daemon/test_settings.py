@@ -94,6 +94,23 @@ def test_a_minimal_file_gets_every_default(load: Callable[..., Settings], here: 
     assert settings.log.number_key is None
 
 
+@pytest.mark.parametrize(
+    ("host", "says", "taken"),
+    [
+        ('host = "127.0.0.1"', "", True),
+        ('host = "127.0.0.1"', "test_parties = false", False),
+        ('host = "smsc.example"\nallow_plaintext = true', "", False),
+        ('host = "127.0.0.1"\nfailover = ["smsc.example:2775"]\nallow_plaintext = true', "", False),
+        ('host = "smsc.example"\nallow_plaintext = true', "test_parties = true", True),
+    ],
+)
+def test_virtual_parties_are_for_gateways_that_stay_on_this_machine(
+    load: Callable[..., Settings], host: str, says: str, *, taken: bool
+) -> None:
+    text = changed('host = "127.0.0.1"', host).replace('id = "tsm-1"', f'id = "tsm-1"\n{says}')
+    assert load(text).takes_test_parties is taken
+
+
 def test_settings_cannot_be_changed_afterwards(load: Callable[..., Settings]) -> None:
     settings = load()
     with pytest.raises(ValidationError):

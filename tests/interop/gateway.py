@@ -78,7 +78,7 @@ class Gateway:
             for bind in binds
         )
         self._config.write_text(
-            f'[gateway]\nid = "interop"\ntest_parties = true\nsource_address = "{GATEWAY_NUMBER}"\n'
+            f'[gateway]\nid = "interop"\nsource_address = "{GATEWAY_NUMBER}"\n'
             f'[store]\nurl = "sqlite://{self._folder}/gateway.db"\nmin_free_mb = {min_free_mb}\n'
             f'[keys]\nmaster = "file:{self._folder}/master.key"\n'
             f"{tables}"

@@ -45,7 +45,7 @@ def config(tmp_path: Path) -> Path:
     init_master(master, bytes(range(32)))
     path = tmp_path / "gateway.toml"
     path.write_text(
-        f'[gateway]\nid = "tsm-1"\ntest_parties = true\n'
+        f'[gateway]\nid = "tsm-1"\n'
         f'[store]\nurl = "sqlite://{tmp_path}/gateway.db"\n'
         f'[keys]\nmaster = "file:{master}"\n'
     )
@@ -183,7 +183,7 @@ def test_the_command_refuses_a_provider_whose_file_is_elsewhere(config: Path, tm
 
 
 def test_a_production_configuration_refuses_virtual_parties(config: Path, tmp_path: Path) -> None:
-    config.write_text(config.read_text().replace("test_parties = true\n", ""))
+    config.write_text(config.read_text().replace('id = "tsm-1"\n', 'id = "tsm-1"\ntest_parties = false\n'))
     refused = command(config, tmp_path / "out")
     assert "virtual-party-refused" in str(refused.exception)
     assert not (tmp_path / "out").exists()

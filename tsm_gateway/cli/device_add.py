@@ -50,7 +50,7 @@ STATES = (DeviceState.KEYED, DeviceState.REGISTERED, DeviceState.ACTIVE)  # thos
 @output_option
 @click.pass_obj
 def add(config_path: Path, /, master: Path | None, form: Form, **given: str | int | Path | None) -> None:
-    r"""Register a device with its certificate and key.
+    """Register a device with its certificate and key.
 
     Its id is "d:" and the first 8 octets of SHA-256 over its certificate's SubjectPublicKeyInfo, in hex,
     unless --id gives another. A key made here is written in clear to --key-out (64 hexadecimal digits,
@@ -62,7 +62,7 @@ def add(config_path: Path, /, master: Path | None, form: Form, **given: str | in
     """
     settings, at = read_settings(config_path), int(time.time())
     certificate = read_device_certificate(read_certificate_file(path_of(given["certificate"])), at)
-    if certificate.test_only and not settings.gateway.test_parties:
+    if certificate.test_only and not settings.takes_test_parties:
         raise VirtualPartyRefused
     found = Device(
         device_id=_device_id(given["device_id"]) or certificate.device_id,

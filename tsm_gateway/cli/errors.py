@@ -53,7 +53,7 @@ class InputInvalid(TsmError):
 
 
 class VirtualPartyRefused(TsmError):
-    """A virtual party's keys lie in clear in its file: it is registered only where test_parties = true."""
+    """A virtual party's keys lie in clear in its file: no gateway with a bind to another machine takes it."""
 
     code, side, temporary = "virtual-party-refused", Side.OURS, False
 

@@ -108,8 +108,8 @@ REMEDIES: Mapping[str, str] = {
     "virtual-malformed": "What was read is not of the format. " + _TEST_ONLY,
     "virtual-not-authentic": "The packet is for another party, or was altered. " + _TEST_ONLY,
     "virtual-party-file-invalid": "Enrol again into an empty folder. " + _TEST_ONLY,
-    "virtual-party-refused": "Register a real device. For tests, in a configuration of their own, set "
-    "[gateway] test_parties = true.",
+    "virtual-party-refused": "Register a real device. For tests use a configuration of their own: one "
+    "whose binds stay on this machine, or one with [gateway] test_parties = true.",
     "virtual-payment-refused": "The virtual provider refused it for the reason given. " + _TEST_ONLY,
     "virtual-provider-foreign": "Use the folder the provider was enrolled into, or another name. "
     + _TEST_ONLY,

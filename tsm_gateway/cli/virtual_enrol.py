@@ -54,11 +54,15 @@ def enrol_command(
 ) -> None:
     """Register virtual handsets and a provider in the store and write their files.
 
-    The files hold keys in clear: they are for tests only, and the configuration has to say that it is
-    ([gateway] test_parties = true).
+    The files hold keys in clear, so they are for tests only: a configuration with a bind to another machine
+    has to say that it is one of those ([gateway] test_parties = true).
+
+    \b
+    Example: tsm-gateway virtual enrol --config gateway.toml --provider sp:shop \\
+               --provider-msisdn +4930999000 --out parties --count 3
     """
     settings = load_settings(config_path or default_config, to_run=False)
-    if not settings.gateway.test_parties:
+    if not settings.takes_test_parties:
         raise VirtualPartyRefused
     masters = read_master(settings.keys.master)
     out.mkdir(mode=0o700, parents=True, exist_ok=True)

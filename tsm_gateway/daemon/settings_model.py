@@ -21,6 +21,7 @@ from tsm_gateway.daemon.settings_fields import (
     SourceAddress,
     StoreUrl,
     as_tuple,
+    is_loopback,
     split_host,
 )
 from tsm_gateway.daemon.settings_smpp import SmppSettings
@@ -32,7 +33,7 @@ class GatewaySettings(Section):
     id: Name  # the TSM's id in key packages; never changed once devices have keys
     application_port: Port = 16_500  # destination port of payments
     source_address: SourceAddress = ""  # sender of packets to providers; "" = the message centre's default
-    test_parties: bool = False  # virtual handsets and providers, keys in clear, may be registered
+    test_parties: bool | None = None  # see `Settings.takes_test_parties`
 
 
 class StoreSettings(Section):
@@ -105,6 +106,16 @@ class Settings(Section):
     relay: RelaySettings = RelaySettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+
+    @property
+    def takes_test_parties(self) -> bool:
+        """Whether virtual handsets and providers, whose keys lie in clear in files, may be registered.
+
+        What the file says; if it says nothing, only where no bind leaves this machine.
+        """
+        if self.gateway.test_parties is not None:
+            return self.gateway.test_parties
+        return all(is_loopback(host) for link in self.smpp for host, _ in link.hosts)
 
     @property
     def epoch_mark(self) -> Path:
