@@ -39,11 +39,13 @@ def verbs(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[
 VERBS = list(verbs(cli))
 
 
-@pytest.mark.parametrize("path", [path for path in VERBS if path[0] != "virtual"], ids=" ".join)
+@pytest.mark.parametrize("path", VERBS, ids=" ".join)
 def test_every_verb_has_help_with_an_example(site: Site, path: tuple[str, ...]) -> None:
     text = site.done(*path, "--help").out
     assert f"tsm-gateway {path[0]}" in text or f"FILE {path[0]}" in text or f"toml {path[0]}" in text
     assert "Example" in text
+    assert "\\b" not in text
+    assert not [line for line in text.splitlines() if "Example" in line and "tsm-gateway" not in line]
 
 
 def test_every_verb_of_the_design_is_there() -> None:

@@ -33,7 +33,7 @@ def config() -> None:
 @output_option
 @click.pass_obj
 def check(config_path: Path, form: Form) -> int:
-    r"""List everything that is wrong with the configuration file, at once.
+    """List everything that is wrong with the configuration file, at once.
 
     One line per problem: file:line: key: problem - suggestion. Exit code 2 when there is one. Secrets and
     certificates are read as well; credentials only inside the service, so elsewhere they are left out.
@@ -96,7 +96,7 @@ def _inside(value: object, step: str | int) -> object:
 @output_option
 @click.pass_obj
 def show(config_path: Path, form: Form) -> None:
-    r"""Show the configuration in effect, with every default, as TOML (or JSON with -o).
+    """Show the configuration in effect, with every default, as TOML (or JSON with -o).
 
     Secrets appear as the references they are.
 

@@ -41,7 +41,7 @@ device.add_command(rotate_key)
 @output_option
 @click.pass_obj
 def list_command(config_path: Path, state: str | None, limit: int | None, form: Form) -> None:
-    r"""List devices in the order of their ids.
+    """List devices in the order of their ids.
 
     \b
     Example: tsm-gateway device list --state suspended
@@ -67,7 +67,7 @@ def _devices(registry: RegistryStore, state: DeviceState | None, limit: int | No
 @output_option
 @click.pass_obj
 def show(config_path: Path, device_id: str, form: Form) -> None:
-    r"""Show a device and the numbers of its keys; a key itself is never shown.
+    """Show a device and the numbers of its keys; a key itself is never shown.
 
     \b
     Example: tsm-gateway device show d:0011223344556677
@@ -109,31 +109,31 @@ def key_row(key: WrappedKey) -> dict[str, object]:
     }
 
 
-def _mover(move: DeviceMove, does: str) -> Callable[..., None]:
-    """The command of one row of the state table."""
+def _mover(move: DeviceMove, does: str, why: str) -> Callable[..., None]:
+    """The command of one row of the state table; `why` is an example of a reason."""
 
     @device.command(
         name=move.value,
         help=f"{does}\n\nAllowed for a device that is "
         f"{', '.join(sorted(state.value for state in DEVICE_MOVES[move][0]))}.\n\n"
-        f"\b\nExample: tsm-gateway device {move.value} d:0011223344556677 --reason 'reported stolen'",
+        f"\b\nExample: tsm-gateway device {move.value} d:0011223344556677 --reason '{why}'",
     )
     @click.argument("device_ids", metavar="ID...", nargs=-1, required=True)
     @click.option("--reason", default="", help="Why; kept with the device.")
     @output_option
     @click.pass_obj
     def command(config_path: Path, device_ids: tuple[str, ...], reason: str, form: Form) -> None:
-        at, why = int(time.time()), reason or f"{move.value} by an operator"
+        at, noted = int(time.time()), reason or f"{move.value} by an operator"
         with open_store(read_settings(config_path)) as store:
-            moved = [store.registry.move_device(each, move, reason=why, at=at) for each in device_ids]
+            moved = [store.registry.move_device(each, move, reason=noted, at=at) for each in device_ids]
         show_rows(map(row_of, moved), LISTED, form)
 
     return command
 
 
-for each, sentence in (
-    (DeviceMove.SUSPEND, "Refuse a device's payments until it is resumed."),
-    (DeviceMove.RESUME, "Take a suspended device's payments again."),
-    (DeviceMove.TERMINATE, "Refuse a device's payments for good; its keys are retired."),
+for each, sentence, example in (
+    (DeviceMove.SUSPEND, "Refuse a device's payments until it is resumed.", "reported stolen"),
+    (DeviceMove.RESUME, "Take a suspended device's payments again.", "found again"),
+    (DeviceMove.TERMINATE, "Refuse a device's payments for good; its keys are retired.", "card replaced"),
 ):
-    _mover(each, sentence)
+    _mover(each, sentence, example)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("code", nargs=-1)
 @output_option
 def explain(code: tuple[str, ...], form: Form) -> None:
-    r"""Tell what CODE means and what to do; without one, list everything.
+    """Tell what CODE means and what to do; without one, list everything.
 
     CODE is what a message shows in brackets, a refusal reason, a log event, an SMPP status by name or
     number (ESME_RTHROTTLED, 0x58), or an exit code (11, "exit 11").

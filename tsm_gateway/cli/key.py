@@ -32,7 +32,7 @@ def key() -> None:
 @output_option
 @click.pass_obj
 def init_command(config_path: Path, master: Path | None, form: Form) -> None:
-    r"""Make the master key file that the configuration names.
+    """Make the master key file that the configuration names.
 
     It is mode 0600 and never overwritten. Keep a copy apart from the store's backups: without it no
     stored key opens again, and with both every key does.
@@ -53,7 +53,7 @@ def init_command(config_path: Path, master: Path | None, form: Form) -> None:
 @output_option
 @click.pass_obj
 def list_command(config_path: Path, master: Path | None, form: Form) -> None:
-    r"""Show the versions of the master key, and how many stored keys each one wraps.
+    """Show the versions of the master key, and how many stored keys each one wraps.
 
     A check value tells keys apart without showing them.
 

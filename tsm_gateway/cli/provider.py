@@ -38,7 +38,7 @@ provider.add_command(rotate_key)
 @output_option
 @click.pass_obj
 def list_command(config_path: Path, form: Form) -> None:
-    r"""List all providers.
+    """List all providers.
 
     \b
     Example: tsm-gateway provider list -o jsonl
@@ -52,7 +52,7 @@ def list_command(config_path: Path, form: Form) -> None:
 @output_option
 @click.pass_obj
 def show(config_path: Path, name: str, form: Form) -> None:
-    r"""Show a provider and the numbers of its keys; a key itself is never shown.
+    """Show a provider and the numbers of its keys; a key itself is never shown.
 
     \b
     Example: tsm-gateway provider show coffee-shop
@@ -94,31 +94,32 @@ def row_of(found: Provider) -> dict[str, object]:
     }
 
 
-def _mover(move: ProviderMove, does: str) -> Callable[..., None]:
-    """The command of one row of the state table."""
+def _mover(move: ProviderMove, does: str, why: str) -> Callable[..., None]:
+    """The command of one row of the state table; `why` is an example of a reason."""
 
     @provider.command(
         name=move.value,
         help=f"{does}\n\nAllowed for a provider that is "
         f"{', '.join(sorted(state.value for state in PROVIDER_MOVES[move][0]))}.\n\n"
-        f"\b\nExample: tsm-gateway provider {move.value} coffee-shop --reason 'contract ended'",
+        f"\b\nExample: tsm-gateway provider {move.value} coffee-shop --reason '{why}'",
     )
     @click.argument("name")
     @click.option("--reason", default="", help="Why; kept with the provider.")
     @output_option
     @click.pass_obj
     def command(config_path: Path, name: str, reason: str, form: Form) -> None:
-        at, why = int(time.time()), reason or f"{move.value} by an operator"
+        at, noted = int(time.time()), reason or f"{move.value} by an operator"
         with open_store(read_settings(config_path)) as store:
-            moved = store.registry.move_provider(name, move, reason=why, at=at)
+            moved = store.registry.move_provider(name, move, reason=noted, at=at)
         show_rows([row_of(moved)], LISTED, form)
 
     return command
 
 
-for each, sentence in (
-    (ProviderMove.SUSPEND, "Refuse payments for a provider until it is resumed; accepted ones still go out."),
-    (ProviderMove.RESUME, "Take payments for a suspended provider again."),
-    (ProviderMove.RETIRE, "Refuse payments for a provider for good; its keys are retired."),
+SUSPENDED = "Refuse payments for a provider until it is resumed; accepted ones still go out."
+for each, sentence, example in (
+    (ProviderMove.SUSPEND, SUSPENDED, "does not answer its line"),
+    (ProviderMove.RESUME, "Take payments for a suspended provider again.", "line repaired"),
+    (ProviderMove.RETIRE, "Refuse payments for a provider for good; its keys are retired.", "contract ended"),
 ):
-    _mover(each, sentence)
+    _mover(each, sentence, example)

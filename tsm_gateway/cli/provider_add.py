@@ -75,13 +75,13 @@ def add(
     form: Form,
     **given: Any,  # noqa: ANN401 - click's values, one per option
 ) -> None:
-    r"""Register a provider and write its key to --key-out, sealed to its certificate.
+    """Register a provider and write its key to --key-out, sealed to its certificate.
 
     The file holds nothing in clear and is not made a second time: give it to the provider. Amounts are in
     the minor unit of the payment's currency.
 
     \b
-    Example: tsm-gateway provider add coffee-shop --address +4930123456 --address sp:coffee \
+    Example: tsm-gateway provider add coffee-shop --address +4930123456 --address sp:coffee \\
                --msisdn +4930999000 --certificate shop.pem --key-out shop.json
     """
     settings, at = read_settings(config_path), int(time.time())

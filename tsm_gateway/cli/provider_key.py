@@ -70,7 +70,7 @@ def rotate_key(
     master: Path | None,
     form: Form,
 ) -> None:
-    r"""Make a provider's next key; new packets are sealed with it at once.
+    """Make a provider's next key; new packets are sealed with it at once.
 
     Packets on their way stay sealed with the key before, so the provider keeps that one until the overlap
     is over, and puts packets under a kid it does not know aside until it has opened the file.

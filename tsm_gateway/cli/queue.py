@@ -48,7 +48,7 @@ def queue() -> None:
 @output_option
 @click.pass_obj
 def list_command(config_path: Path, state: str | None, provider: str | None, limit: int, form: Form) -> None:
-    r"""List messages, state by state, in each the longest unchanged first.
+    """List messages, state by state, in each the longest unchanged first.
 
     \b
     Example: tsm-gateway queue list --state failed --provider coffee-shop
@@ -66,7 +66,7 @@ def list_command(config_path: Path, state: str | None, provider: str | None, lim
 @output_option
 @click.pass_obj
 def show(config_path: Path, message_id: str, form: Form) -> None:
-    r"""Show one message and its parts; ID is its message id or the beginning of it.
+    """Show one message and its parts; ID is its message id or the beginning of it.
 
     \b
     Example: tsm-gateway queue show 0192f3a8

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.pass_obj
 def run(config_path: Path) -> int:
-    r"""Run the relay daemon until SIGTERM or Ctrl-C.
+    """Run the relay daemon until SIGTERM or Ctrl-C.
 
     Logs go to stdout, one line per event; SIGHUP reads the configuration again.
 

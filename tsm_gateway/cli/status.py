@@ -24,7 +24,7 @@ MIB = 1 << 20
 @output_option
 @click.pass_obj
 def status(config_path: Path, form: Form) -> int:
-    r"""Show links, queue and version of the running gateway.
+    """Show links, queue and version of the running gateway.
 
     Exit code 0 when all is well, 3 when something is degraded, 7 when no gateway answers.
 

@@ -44,7 +44,7 @@ def tail(
     no_follow: bool,
     form: str,
 ) -> int:
-    r"""Follow the log: of the journal, of FILE (also when it is rotated), or from stdin ("-").
+    """Follow the log: of the journal, of FILE (also when it is rotated), or from stdin ("-").
 
     Ctrl-C ends it.
 

@@ -28,6 +28,9 @@ def open_command(ctx: click.Context, provider_file: Path, *, show_duplicates: bo
     """Open the parts on stdin (JSON lines) and print each verified payment as a JSON line.
 
     What is bad is named on stderr; the exit code is then 1.
+
+    \b
+    Example: tsm-gateway virtual open --provider parties/provider.json < parts.jsonl
     """
     provider = Provider(read_provider(provider_file))
     bad = sum(_open_line(provider, line, show_duplicates=show_duplicates) for line in sys.stdin)

@@ -36,7 +36,13 @@ if TYPE_CHECKING:
 @click.option("--finger", help="Whose finger lies on the sensor; by default the owner's.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array of parts a payment.")
 def pay(**given: Any) -> None:  # noqa: ANN401 - one keyword an option
-    """Approve a payment with a virtual handset and print its short messages."""
+    """Approve a payment with a virtual handset and print its short messages.
+
+    The handset's counter moves on in its file before they are printed.
+
+    \b
+    Example: tsm-gateway virtual pay --handset parties/handset-0001.json --to sp:shop --amount 12.99 --json
+    """
     address, amount, currency, count = (given[name] for name in ("address", "amount", "currency", "count"))
     read_amount(amount, currency)  # what is no amount costs no counter
     record = take_piv(given["handset_file"], count)  # on the disk before anything is printed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from tsm_gateway.cli.virtual_desk import Desk, Run
 from tsm_gateway.virtual.air import Weather
 from tsm_gateway.virtual.smsc import VirtualSmsc
 from tsm_gateway.virtual.smsc_carriage import CARRIAGES
-from tsm_gateway.virtual.smsc_faults import read_faults
+from tsm_gateway.virtual.smsc_faults import Faults, read_faults
 from tsm_gateway.virtual.smsc_options import Account, SmscOptions
 from tsm_gateway.virtual.smsc_receipt import FINAL, ReceiptStyle
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 CHANCE = click.FloatRange(0, 1)
 BASES = {"decimal": 10, "hex": 16}
+FAULTS = ", ".join(field.name for field in fields(Faults))
 
 
 @click.command(name="smsc")
@@ -36,7 +38,10 @@ BASES = {"decimal": 10, "hex": 16}
     help="File with the account's password, at most 8 characters.",
 )
 @click.option(
-    "--fault", "faults", multiple=True, help="Script of faults: throttle=5,drop=100. May be repeated."
+    "--fault",
+    "faults",
+    multiple=True,
+    help=f"Script of faults, as throttle=5,drop=100: every so many submits. One of {FAULTS}; repeat it.",
 )
 @click.option(
     "--window", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Of deliver_sm."
@@ -59,7 +64,13 @@ BASES = {"decimal": 10, "hex": 16}
 @click.option("--events", is_flag=True, help="Every event as a JSON line on stderr.")
 @click.pass_context
 def smsc_command(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - one keyword an option
-    """Run the virtual SMSC: deliver the parts on stdin, print the parts submitted, one JSON line each."""
+    """Run the virtual SMSC: deliver the parts on stdin, print the parts submitted, one JSON line each.
+
+    \b
+    Example: tsm-gateway virtual pay --handset parties/handset-0001.json --to sp:shop --amount 9 --json |
+               tsm-gateway virtual smsc --password-file carrier-a.password --once --expect 2 |
+               tsm-gateway virtual open --provider parties/provider.json
+    """
     host, _, port = str(given["listen"]).rpartition(":")
     if not port.isdigit():
         message = "HOST:PORT, such as 127.0.0.1:2775"
