@@ -33,9 +33,11 @@ HANDSETS = 3
 CURRENCY = "EUR"
 START_S = 30.0
 PER_PAYMENT_S = 0.25  # of patience, on top of START_S
-TOGETHER = 20  # payments on their way at the same time
+TOGETHER = 20  # payments on their way at the same time, where each has one line
 POLL_S = 0.002
 CTI_OCTETS = 8
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130  # as a shell says it: 128 and SIGINT
 
 
 @click.command()
@@ -43,7 +45,7 @@ CTI_OCTETS = 8
 @click.option("--json", "as_json", is_flag=True, help="The last line of stdout is a JSON summary.")
 @click.option("--keep-running", is_flag=True, help="Stay up after the payments, until Ctrl-C.")
 def demo(*, payments: int, as_json: bool, keep_running: bool) -> int:
-    r"""Show payments travelling end to end, with everything embedded.
+    """Show payments travelling end to end, with everything embedded.
 
     Starts a virtual message centre, the real gateway as a process of its own on a temporary store,
     virtual handsets and a provider; shows every hop; ends with a summary. Exit code 0 only when every
@@ -56,9 +58,9 @@ def demo(*, payments: int, as_json: bool, keep_running: bool) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="tsm-gateway-demo-") as folder:
             story = asyncio.run(_run(Path(folder), payments, say, keep_running=keep_running))
-    except KeyboardInterrupt:
+    except asyncio.CancelledError:
         say("interrupted: everything was stopped and the temporary store removed")
-        return 130
+        return INTERRUPTED
     good = story.delivered == payments and not story.duplicates and not story.refused
     _conclude(story, payments, say)
     if as_json:
@@ -68,6 +70,9 @@ def demo(*, payments: int, as_json: bool, keep_running: bool) -> int:
 
 async def _run(folder: Path, payments: int, say: Say, *, keep_running: bool) -> Story:
     """The whole demo; returns what was seen."""
+    task = asyncio.current_task()
+    if task is not None:
+        _on_signal(task.cancel)
     story = Story(payments, say)
     options = SmscOptions(receipts=ReceiptStyle())
     smsc = VirtualSmsc({SYSTEM_ID: Account(PASSWORD)}, options=options)
@@ -90,6 +95,19 @@ def _arrived(parties: Parties, story: Story, part: Part) -> None:
         story.opened(opened)
 
 
+def _on_signal(tell: Callable[[], object]) -> None:
+    """Call `tell` at the first signal that ends a program; no further one disturbs the clearing away."""
+    loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        for each in SIGNALS:
+            loop.add_signal_handler(each, lambda: None)
+        tell()
+
+    for each in SIGNALS:
+        loop.add_signal_handler(each, told)
+
+
 async def _until_bound(smsc: VirtualSmsc, gateway: GatewayProcess) -> None:
     """Wait for the daemon's bind. Raises DemoFailed when it ends instead, TimeoutError when it is late."""
     ended = asyncio.create_task(gateway.ended.wait(), name="gateway ended")
@@ -105,7 +123,10 @@ async def _until_bound(smsc: VirtualSmsc, gateway: GatewayProcess) -> None:
 async def _pay(
     smsc: VirtualSmsc, parties: Parties, story: Story, payments: int, gateway: GatewayProcess
 ) -> None:
-    """Send the payments, a few at a time, and wait until each was delivered and its receipt came."""
+    """Send the payments and wait until each was delivered and its receipt came.
+
+    Told hop by hop they go one after the other; otherwise a few are on their way at the same time.
+    """
     amounts = random.Random(payments)  # noqa: S311 - prices, not keys
     for number in range(payments):
         handset = parties.handsets[number % len(parties.handsets)]
@@ -115,7 +136,11 @@ async def _pay(
         parts = handset.pay(address, amount, CURRENCY, at=int(time.time()), cti=cti)
         story.approved(Approval(handset, piv, cti, f"{amount} {CURRENCY}"), parts)
         smsc.send(parts)
-        await _wait(lambda: story.delivered, number + 1 - TOGETHER, gateway)
+        if story.each_hop:
+            await _wait(lambda: story.receipts, number + 1, gateway)
+            story.pause()
+        else:
+            await _wait(lambda: story.delivered, number + 1 - TOGETHER, gateway)
     await _wait(lambda: story.receipts, payments, gateway)
 
 
@@ -130,9 +155,8 @@ async def _wait(count: Callable[[], int], wanted: int, gateway: GatewayProcess) 
 async def _stay(parties: Parties, say: Say) -> None:
     """Keep everything up until Ctrl-C."""
     say(f"\nstill running; try: tsm-gateway --config {parties.config} status    (Ctrl-C ends)")
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, told.set)
+    told = asyncio.Event()
+    _on_signal(told.set)
     await told.wait()
 
 
@@ -151,7 +175,8 @@ def _conclude(story: Story, payments: int, say: Say) -> None:
     """The summary for people."""
     books = _summary(story, payments)
     good = books["lost"] == books["duplicates"] == books["refused"] == 0
-    say("")
+    if not story.each_hop:
+        say("")
     say(
         click.style(
             f"{books['delivered']} of {payments} payments delivered once and verified by their provider "

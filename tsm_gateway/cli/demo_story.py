@@ -45,7 +45,7 @@ class Story:
 
     def __init__(self, payments: int, say: Callable[[str], None]) -> None:
         """Tell about `payments` payments through `say`."""
-        self._say, self._each_hop = say, payments <= EVERY_HOP
+        self._say, self.each_hop = say, payments <= EVERY_HOP
         self._by_packet: dict[tuple[str, int], Tale] = {}  # (kid in hex, PIV)
         self._by_message: dict[str, Tale] = {}  # message id in hex
         self._by_cti: dict[bytes, Tale] = {}
@@ -91,6 +91,10 @@ class Story:
             self.receipts += 1
             self._told(line, "receipt", "delivered")
 
+    def pause(self) -> None:
+        """Set a payment off from the next one."""
+        self._say("")
+
     def opened(self, payment: OpenedPayment) -> None:
         """The provider opened a payment."""
         if payment.duplicate:
@@ -100,7 +104,7 @@ class Story:
         tale.opened += 1
         amount = " ".join(write_amount(payment.payment.amount, payment.payment.currency))
         self._hop(tale, "provider", f"opened, signature of {tale.device} verified: {amount}", fg="green")
-        if not self._each_hop:
+        if not self.each_hop:
             took_ms = (time.monotonic() - tale.approved_at) * 1000
             self._say(f"#{tale.number:<5} {tale.device}  {amount:>12}  verified after {took_ms:6.1f} ms")
 
@@ -110,6 +114,6 @@ class Story:
             self._hop(tale, who, what)
 
     def _hop(self, tale: Tale, who: str, what: str, fg: str | None = None) -> None:
-        if self._each_hop:
+        if self.each_hop:
             took_ms = (time.monotonic() - tale.approved_at) * 1000
             self._say(click.style(f"#{tale.number:<3} {took_ms:7.1f} ms  {who:<9} {what}", fg=fg))
