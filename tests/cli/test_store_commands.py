@@ -56,7 +56,9 @@ def test_a_copy_is_made_beside_a_running_gateway(site: Site) -> None:
     site.add_device()
     store, copy = open_store(site, exclusive=True), site.folder / "copy.db"
     site.done("store", "backup", copy)
-    assert site("store", "backup", copy).code == 6
+    again = site("store", "backup", copy)
+    assert again.code == 6
+    assert "[file-exists]" in again.err
     store.close()
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
@@ -89,5 +91,15 @@ def test_new_keys_can_be_demanded_instead(site: Site) -> None:
 def test_a_running_gateway_is_not_resynced(site: Site) -> None:
     site.add_device()
     store = open_store(site, exclusive=True)
-    assert site("store", "resync", "--yes").code == 6
+    refused = site("store", "resync")
+    assert refused.code == 6
+    assert "Go on?" not in refused.err  # nobody is asked for what cannot be done
     store.close()
+
+
+def test_whoever_resyncs_a_current_store_is_told_so(site: Site) -> None:
+    site.add_device()
+    asked = site("store", "resync")
+    assert "this store is current" in asked.err
+    restore(site)
+    assert "this store is current" not in site("store", "resync").err

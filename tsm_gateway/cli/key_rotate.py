@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 RELOADED = (
     "The gateway runs. Was it reloaded (a master key in a file) or restarted (a credential) since --add?"
 )
+NEXT = (
+    "next: copy this file to its safe place; reload the gateway (restart it when keys.master is a "
+    "credential); then `tsm-gateway key rotate --rewrap`"
+)
 PRUNE = "Copies of the store made before the last --rewrap can then no longer be used. Remove old versions?"
 
 
@@ -55,7 +59,7 @@ PRUNE = "Copies of the store made before the last --rewrap can then no longer be
 @output_option
 @click.pass_obj
 def rotate(config_path: Path, step: str | None, *, yes: bool, master: Path | None, form: Form) -> int:
-    r"""Replace the master key: add a version, wrap every stored key under it.
+    """Replace the master key: add a version, wrap every stored key under it.
 
     With the gateway stopped one call does both. Beside a running one take three steps: --add; reload it
     (restart it when keys.master is a credential); --rewrap. Broken off, --rewrap goes on where it was.
@@ -100,6 +104,7 @@ def _add_version(path: Path) -> MasterKey:
 def _add(path: Path, form: Form) -> int:
     added = _add_version(path)
     show_record({"path": str(path), "version": added.version, "check_value": added.check_value()}, form)
+    click.echo(NEXT, err=True)
     return 0
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsm_gateway.cli.context import existing_store, read_settings
+from tsm_gateway.cli.context import existing_store, gateway_stopped, read_settings
+from tsm_gateway.cli.key_files import FileExists
 from tsm_gateway.cli.output import output_option, show_record
 from tsm_gateway.store.epoch_store import read_mark
 from tsm_gateway.store.failures import StoreRolledBack
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from tsm_gateway.store.sqlite_store import SqliteStore
 
 ADVANCE = 4096  # packet numbers; a device would have to have paid so often since the copy was made
+CURRENT = """\
+The epoch mark says that this store is current. Go on only if the mark was restored together with it.
+"""
 RESYNC = """\
 A store that was restored has forgotten the payments accepted after the copy was made. {what}
 Messages that were sent since the copy may be sent once more; providers tell doubles by (kid, PIV).
@@ -38,7 +42,7 @@ def store() -> None:
 @output_option
 @click.pass_obj
 def check(config_path: Path, form: Form) -> int:
-    r"""Read the whole store and say what is wrong: pages, references, rules, checksums, epoch mark.
+    """Read the whole store and say what is wrong: pages, references, rules, checksums, epoch mark.
 
     Works beside a running gateway. Exit code 1 when something is wrong.
 
@@ -91,7 +95,7 @@ def _mark(settings: Settings) -> str:
 @output_option
 @click.pass_obj
 def backup(config_path: Path, file: Path, form: Form) -> None:
-    r"""Copy the store to FILE while the gateway runs.
+    """Copy the store to FILE while the gateway runs.
 
     The copy is one private file and never replaces another. It says of itself that it is a copy: put back
     in place it is not started before `store resync`. Keep the epoch mark and the master key out of the
@@ -101,6 +105,8 @@ def backup(config_path: Path, file: Path, form: Form) -> None:
     Example: tsm-gateway store backup /var/backups/tsm-gateway.db
     """
     with existing_store(read_settings(config_path), as_owner=False) as opened:
+        if file.exists():
+            raise FileExists(path=str(file))
         opened.backup(file)
         generation = opened.generation
     show_record({"backup": str(file), "octets": file.stat().st_size, "generation": generation}, form)
@@ -117,7 +123,7 @@ def backup(config_path: Path, file: Path, form: Form) -> None:
 @output_option
 @click.pass_obj
 def resync(config_path: Path, advance: int | None, *, demand_new_keys: bool, yes: bool, form: Form) -> None:
-    r"""Make a restored store safe to start: nothing accepted before is accepted again.
+    """Make a restored store safe to start: nothing accepted before is accepted again.
 
     Choose --advance larger than the number of payments any device can have made since the copy; those
     were accepted already and must not be again. --demand-new-keys is the choice that needs no guess.
@@ -132,9 +138,13 @@ def resync(config_path: Path, advance: int | None, *, demand_new_keys: bool, yes
         message = "--advance and --demand-new-keys exclude each other"
         raise click.UsageError(message)
     steps = advance or ADVANCE
-    if not yes:
-        what = STALE if demand_new_keys else ADVANCED.format(advance=steps)
-        click.confirm(RESYNC.format(what=what), abort=True, err=True)
-    with existing_store(read_settings(config_path), accept_rollback=True) as opened:
+    settings = read_settings(config_path)
+    with existing_store(settings, accept_rollback=True) as opened:
+        with gateway_stopped(settings):  # said before a question is asked
+            pass
+        if not yes:
+            what = STALE if demand_new_keys else ADVANCED.format(advance=steps)
+            known = "" if opened.rolled_back else CURRENT
+            click.confirm(known + RESYNC.format(what=what), abort=True, err=True)
         done = opened.resync(advance=steps, demand_new_keys=demand_new_keys)
     show_record({"epoch": done.epoch, "device_keys": done.devices, "provider_keys": done.providers}, form)

@@ -198,11 +198,13 @@ class RelayDaemon:
             self._log.emit(Event.CONFIG_INVALID, file=str(self._path), problem=str(error))
             return
         self._log.level = Level[fresh.log.level.upper()]
-        parts.directory.use_masters(masters)
+        rotated = parts.directory.use_masters(masters)
         parts.dispatcher.refresh()
         touched = await parts.links.replace(options, group, drain_s=DRAIN_S)
         kept = [name for name in RESTART_ONLY if getattr(fresh, name) != getattr(self._settings, name)]
         changed = [f"link {name}" for name in touched] + [f"{name} (at the next start)" for name in kept]
+        if rotated:
+            changed.append(f"master key (now version {masters.current.version})")
         self._log.emit(Event.DAEMON_RELOADED, changed=", ".join(changed) or "nothing", count=len(changed))
 
 

@@ -65,10 +65,12 @@ class Directory:
         self._devices.clear()
         self._providers.clear()
 
-    def use_masters(self, masters: MasterKeys) -> None:
-        """Take over newly read master keys."""
+    def use_masters(self, masters: MasterKeys) -> bool:
+        """Take over newly read master keys. Returns whether a version came or went."""
+        rotated = masters.versions() != self._masters.versions()
         self._masters = masters
         self.forget()
+        return rotated
 
     def device(self, kid: bytes) -> KnownDevice | None:
         """The device that owns `kid`.
