@@ -76,6 +76,6 @@ class MasterFileUnreadable(TsmError):
 
 
 class MasterCredentialMissing(TsmError):
-    """The service manager passed no such credential: add `LoadCredential=NAME:PATH` to the unit."""
+    """No such credential here: the unit needs `LoadCredential=NAME:PATH`, a terminal needs --master FILE."""
 
     code, side, temporary = "master-credential-missing", Side.OURS, False
