@@ -54,6 +54,7 @@ async def test_a_payment_in_two_parts_arrives_verified_at_its_provider(rig: Rig)
     assert payment.as_json()["amount"] == "12.99"
     assert payment.as_json()["device_id"] == rig.handsets[0].record.device_id
     await rig.until(lambda: bool(rig.events("payment.handed_over")))
+    assert rig.events("payment.handed_over")[0]["smsc_ids"] == "id-1,id-2"  # what to ask the carrier about
 
 
 @rigged()

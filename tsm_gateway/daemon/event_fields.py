@@ -30,7 +30,7 @@ class Kind(Enum):
 _OF_KIND: Mapping[Kind, str] = {
     Kind.TEXT: (
         "device provider bearer reason fate link host bind error where version config path file key "
-        "problem suggestion loop signal changed state logger text"
+        "problem suggestion loop signal changed state logger text smsc_ids"
     ),
     Kind.COUNT: (
         "piv parts number total reference port octets attempts pid line unanswered unknown "

@@ -122,7 +122,7 @@ class Event(Enum):
     PAYMENT_HANDED_OVER = (
         "payment.handed_over",
         I,
-        _PAYMENT + "provider_number provider_kid link handover_ms age_s",
+        _PAYMENT + "provider_number provider_kid link smsc_ids handover_ms age_s",
         "every part was taken by the provider's side",
     )
     PAYMENT_DEFERRED = (

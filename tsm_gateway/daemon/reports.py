@@ -112,7 +112,10 @@ class Reports:
             self.metrics.handed_over.inc()
             self.metrics.handover_seconds.observe(seconds)
             fields.update(
-                parts=len(item.parts), provider_number=item.provider.msisdn, handover_ms=seconds * 1000
+                parts=len(item.parts),
+                provider_number=item.provider.msisdn,
+                smsc_ids=",".join(ids[0] if ids else "-" for ids in item.smsc_ids),
+                handover_ms=seconds * 1000,
             )
         else:
             fields.update(fate=transition.reason, status=moved.status)
