@@ -137,3 +137,11 @@ def test_commands_beside_a_running_gateway(site: Site, deadline: Deadline) -> No
         assert (found["link a"], found["store"], found["master key"]) == ("FAIL", "OK", "OK")
         picked = run(site, "tail", str(site.folder / "log"), "--no-follow", "--event", "daemon.ready")
         assert picked.stdout.count("daemon.ready") == 1
+
+
+def test_a_gateway_that_is_told_to_end_warns_of_nothing(site: Site, deadline: Deadline) -> None:
+    with running(site, deadline):
+        pass
+    _, said = (site.folder / "log").read_text("utf-8").split('"event":"daemon.stopping"')
+    assert '"level":"info"' in said
+    assert '"level":"warning"' not in said

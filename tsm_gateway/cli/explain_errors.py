@@ -19,7 +19,7 @@ REMEDIES: Mapping[str, str] = {
     "secret-unreadable": "Make the file readable for its owner only (chmod 600) and owned by the "
     "gateway's user; a credential needs LoadCredential= in the unit.",
     "listen-failed": "Another program has the port of [metrics] listen: `ss -ltnp` names it; stop it or "
-    "choose another port.",
+    "choose another port. If none has it, the unit forbids the port: see SocketBindAllow= there.",
     # the command line
     "input-invalid": "Give the argument or file as the message says; --help shows an example.",
     "not-found": "Look with the verb `list`; `tsm-gateway explain` alone lists every code.",

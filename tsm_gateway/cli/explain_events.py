@@ -36,7 +36,7 @@ REMEDIES: Mapping[str, str] = {
     "link.lost": _BY_ITSELF + "ask the carrier; its idle limit must be above enquire_s.",
     "link.unbound": _NOTHING,
     "link.throttled": _BY_ITSELF + "set rate_per_s to what the contract says.",
-    "link.paused": _BY_ITSELF + "the disk is too slow for this load: see commit_ms of payment.accepted.",
+    "link.paused": _BY_ITSELF + "the disk is too slow for this load: see answer_ms of payment.accepted.",
     "link.resumed": _NOTHING,
     "pdu.refused": _BY_ITSELF + "show the carrier command and status.",
     "pdu.ignored": _BY_ITSELF + "the peer answers too late: raise response_s.",

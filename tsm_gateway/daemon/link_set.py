@@ -86,7 +86,8 @@ class LinkSet:
                     link.pause_intake()
                 else:
                     link.resume_intake()
-                self._reports.log.emit(event, link=name, waiting=self._intake.unanswered)
+                if not self._draining:  # daemon.stopping has said so
+                    self._reports.log.emit(event, link=name, waiting=self._intake.unanswered)
 
     async def _stop(self, name: str, drain_s: float) -> None:
         link, task = self._links.pop(name), self._tasks.pop(name)
