@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.radio.smpp.peer import options_for
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.relay.rig import Rig
+    from tsm_gateway.registry.device import DeviceEntry
 
 
 class Fed(Notifier):
@@ -44,6 +46,10 @@ class Clockwork:
         self.keeper = Housekeeping(rig.parts, clocks, self.fed)
 
 
+def times_fed(work: Clockwork, least: int) -> bool:
+    return work.fed.times >= least
+
+
 @contextlib.asynccontextmanager
 async def clockwork(rig: Rig) -> AsyncIterator[Clockwork]:
     made = Clockwork(rig)
@@ -56,7 +62,7 @@ async def clockwork(rig: Rig) -> AsyncIterator[Clockwork]:
 async def test_an_idle_relay_feeds_its_watchdog(rig: Rig):
     async with clockwork(rig) as work:
         for fed in range(1, 4):
-            await rig.until(lambda fed=fed: work.fed.times >= fed)
+            await rig.until(partial(times_fed, work, fed))
             work.ahead_s += 2 * STUCK_S
     assert not rig.events("watchdog.missed")
 
@@ -128,7 +134,7 @@ async def test_nothing_is_read_any_more_during_a_drain(rig: Rig):
 async def test_a_store_that_cannot_be_read_for_a_moment_puts_payments_off(rig: Rig):
     device_for = rig.store.registry.device_for
 
-    def busy(_kid: bytes) -> None:
+    def busy(kid: bytes) -> DeviceEntry | None:
         raise StoreBusy
 
     parts = rig.pay()
