@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import patch
 
-from tests.relay.chaos_actors import MOST_PAID, Disk, Handsets, Link, Operator
+from tests.relay.chaos_actors import Disk, Handsets, Link, Operator
 from tests.relay.chaos_books import AT_REST, Books, complaints, inspect_lanes
 from tests.relay.rig import Rig
 from tsm_gateway.daemon import dispatch, intake
@@ -104,9 +104,8 @@ class Chaos:
             self._attach()
             await self._rage(seconds)
             await self._calm()
-            rows = self._beside.queue.entries(limit=2 * MOST_PAID)
             states = {state.value: count for state, count in self._beside.queue.counts().items()}
-            problems = complaints(self._books, self._rig, rows, self._providers)
+            problems = complaints(self._books, self._rig, self._beside.queue, self._providers)
             return Outcome(self._seed, len(self._books.paid), self._books.repeated, states, problems)
 
     def _attach(self) -> None:
@@ -139,7 +138,7 @@ class Chaos:
             link.step()
             if chance.random() < 0.03:
                 link.flap()
-        inspect_lanes(self._rig)
+        inspect_lanes(self._rig, self._books)
         self._rig.raise_defects()
 
     async def _calm(self) -> None:
@@ -157,7 +156,7 @@ class Chaos:
                 link.step()
             with suppress(StoreBusy):
                 self._operator.encourage()
-            inspect_lanes(self._rig)
+            inspect_lanes(self._rig, self._books)
             self._rig.raise_defects()
             if not heard and not self._rig.parts.intake.unanswered and self._at_rest():
                 return

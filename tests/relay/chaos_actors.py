@@ -70,6 +70,7 @@ class Handsets:
         self._heard += len(answers)
         again = []
         for sequence, verdict in answers:
+            assert sequence in self._by_sequence, "one short message answered twice"
             part = self._by_sequence.pop(sequence)
             if verdict is Verdict.TAKEN:
                 self._taken.add(part)
@@ -111,6 +112,7 @@ class Link:
     def answer(self, answers: Iterable[tuple[Ticket, Verdict]]) -> None:
         """A receipt that was not taken comes again."""
         for ticket, verdict in answers:
+            assert ticket.sequence in self._receipts, "one receipt answered twice"
             receipt = self._receipts.pop(ticket.sequence)
             if verdict is not Verdict.TAKEN:
                 self._owed.append(receipt.message_ids)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.relay.rig import MSISDN
 from tsm_gateway.outbound.packet import seal_for_provider
+from tsm_gateway.relay.lanes import serves
 from tsm_gateway.relay.states import MessageState as S
 from tsm_gateway.virtual.errors import VirtualError
 from tsm_gateway.virtual.part import EIGHT_BIT, Part
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tests.relay.rig import Rig
     from tsm_gateway.envelope.tsm1 import TrafficKey
     from tsm_gateway.messages import Submission
-    from tsm_gateway.store.queue_store import MessageEntry
+    from tsm_gateway.store.queue_store import MessageEntry, QueueStore
     from tsm_gateway.virtual.party_records import ProviderRecord
     from tsm_gateway.virtual.provider import OpenedPayment
 
@@ -69,31 +70,39 @@ class Books:
             self.taken[message_id].add(number)
 
 
-def inspect_lanes(rig: Rig) -> None:
-    """At any moment: no message is in memory twice, and memory is bounded."""
+def inspect_lanes(rig: Rig, books: Books) -> None:
+    """Between two steps of anybody: no message is in memory twice, each can go on, and memory is bounded."""
     dispatcher = rig.parts.dispatcher
-    lanes = dispatcher._lanes
-    waiting = [item.outgoing.message_id for lane in lanes._lanes.values() for item in lane]
-    again = [item.outgoing.message_id for queue in lanes._again.values() for item in queue]
-    for held in ([*waiting, *lanes.under_way], again):
-        assert len(held) == len(set(held)), "one message twice in the lanes"
-    assert lanes.under_way.keys() >= set(again), "a message goes on that was done with"
+    lanes, live = dispatcher._lanes, dispatcher._live
+    waiting = [item for lane in lanes._lanes.values() for item in lane]
+    again = [item for queue in lanes._again.values() for item in queue]
+    under_way = lanes.under_way.values()
+    for items in ([*waiting, *under_way], again):
+        ids = {item.outgoing.message_id for item in items}
+        assert len(ids) == len(items), "one message twice in the lanes"
+    held = lanes.under_way.keys() - {item.outgoing.message_id for item in again}
+    assert held == books.under_way, "the relay and its links do not agree on what is under way"
+    assert live.issuperset(item.link for item in under_way), "a message goes on over a link that went away"
+    reached = all(any(serves(item.provider, link) for link in live) for item in waiting)
+    assert reached, "a message waits in a lane that no link serves"
     for name in lanes._lanes:  # a claim and an acceptance may meet, neither of which saw the other
         assert lanes.space(name) >= -dispatcher._claim_size, f"the lane of {name} is over its limit"
 
 
 def complaints(
-    books: Books, rig: Rig, rows: Sequence[MessageEntry], providers: Mapping[str, ProviderRecord]
+    books: Books, rig: Rig, queue: QueueStore, providers: Mapping[str, ProviderRecord]
 ) -> list[str]:
     """What does not hold now that all went well for a while; empty when everything does."""
-    found = [*_left_over(rig), *_rows(books, rows), *_arrivals(books, rows, providers)]
-    told: Counter[str] = Counter()
-    for what, _ in found:
-        told[what] += 1
-    return [
-        f"{count} x {what}: {', '.join([whose for kind, whose in found if kind == what][:TOLD])}"
-        for what, count in told.items()
-    ]
+    rows = queue.entries(limit=2 * len(books.paid))
+    found: dict[str, list[str]] = defaultdict(list)
+    for what, whose in (
+        *_left_over(rig),
+        *_rows(books, rows),
+        *_parts(queue, rows),
+        *_arrivals(books, rows, providers),
+    ):
+        found[what].append(whose)
+    return [f"{len(whose)} x {what}: {', '.join(whose[:TOLD])}" for what, whose in found.items()]
 
 
 def _left_over(rig: Rig) -> Iterator[tuple[str, str]]:
@@ -124,6 +133,16 @@ def _rows(books: Books, rows: Sequence[MessageEntry]) -> Iterator[tuple[str, str
     for row in rows:
         if row.state not in AT_REST:
             yield f"still {row.state.value}", row.message_id.hex()
+
+
+def _parts(queue: QueueStore, rows: Sequence[MessageEntry]) -> Iterator[tuple[str, str]]:
+    """A message whose receipts are awaited has each of its parts on record, and no other."""
+    for row in rows:
+        if row.state is S.HANDED_OVER and row.receipt:
+            shown = queue.show(row.message_id)
+            parts = shown[1] if shown is not None else []
+            if not parts or [part.number for part in parts] != list(range(1, parts[0].total + 1)):
+                yield "other parts on record than were sent", row.message_id.hex()
 
 
 def _arrivals(
