@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CLAIM = 200  # messages claimed from the store at a time, or a whole lane if that holds fewer…
 CLAIM_PROVIDERS = 10  # …for so many providers: each may have as many to choose from
+LONGEST_REASON = 256  # characters
 STORE_PAUSE_S = 1.0  # between tries to write down outcomes while the store is full
 
 
@@ -286,7 +287,7 @@ class Dispatcher:
                 SubmittedPart(outgoing.message_id, number, len(item.parts), ids, at)
                 for number, ids in enumerate(item.smsc_ids, 1)
             )
-        self._record(Transition(outgoing.message_id, Move.HAND_OVER, at), item)
+        self._record(Transition(outgoing.message_id, Move.HAND_OVER, at, _named(item.smsc_ids)), item)
 
     def _go_on(self, item: UnderWay, *, first: bool = False) -> None:
         """Its next part follows on the same link, unless that went away behind this answer."""
@@ -316,3 +317,9 @@ class Dispatcher:
 
 def _claim_due(now: int, limit: int, providers: list[str], spool: Spool) -> list[Outgoing]:
     return spool.claim_due(now, limit, providers)
+
+
+def _named(smsc_ids: list[tuple[str, ...]]) -> str:
+    """What the carrier calls each part, kept with the message: for a talk with its night desk."""
+    first = [ids[0] for ids in smsc_ids if ids]
+    return f"carrier ids {', '.join(first)}"[:LONGEST_REASON] if first else ""

@@ -87,9 +87,9 @@ class Event(Enum):
         "an administrator's change",
     )
 
-    LINK_CONNECT_FAILED = "link.connect_failed", W, _LINK + "retry_in_s", "no connection, or TLS failed on it"
+    LINK_CONNECT_FAILED = "link.connect_failed", W, _LINK + "count", "no connection, or TLS failed on it"
     LINK_BOUND = "link.bound", I, _LINK + "bind seconds", "the bind stands"
-    LINK_BIND_REFUSED = "link.bind_refused", W, _LINK + "status retry_in_s", "the message centre refused us"
+    LINK_BIND_REFUSED = "link.bind_refused", W, _LINK + "status count", "the message centre refused us"
     LINK_LOST = "link.lost", W, _LINK + "unanswered unknown seconds retry_in_s", "the connection is gone"
     LINK_UNBOUND = "link.unbound", I, _LINK + "unanswered unknown seconds", "ended in good order"
     LINK_THROTTLED = "link.throttled", W, _LINK + "status pause_s count", "asked to be slower: a pause"

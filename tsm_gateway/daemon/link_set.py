@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from tsm_gateway.daemon.events import Event
-from tsm_gateway.daemon.link_reports import report_link
+from tsm_gateway.daemon.link_reports import LinkReports
 from tsm_gateway.radio.smpp.smpp_link import SmppLink
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class LinkSet:
     def __init__(self, intake: Intake, dispatcher: Dispatcher, reports: Reports) -> None:
         """Links hand arrivals to `intake` and results to `dispatcher`."""
         self._intake, self._dispatcher, self._reports = intake, dispatcher, reports
+        self._said = LinkReports(reports.log, time.monotonic)
         self._links: dict[str, SmppLink] = {}
         self._options: dict[str, SmppOptions] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -109,7 +111,7 @@ class LinkSet:
         self._dispatcher.pump(link.name)
 
     def _event(self, event: LinkEvent) -> None:
-        report_link(self._reports.log, event)
+        self._said.tell(event)
         link = self._links.get(event.link)
         if link is None:
             return

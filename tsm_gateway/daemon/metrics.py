@@ -9,7 +9,14 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from tsm_gateway import __version__
 from tsm_gateway.daemon.histogram import Histogram
@@ -33,6 +40,7 @@ class Metrics:
 
     def __init__(self) -> None:
         """Every series whose labels are known from the start begins at 0, so that rates work."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody asks for
         self.registry = CollectorRegistry()
         self._arrivals()
         self._payments()

@@ -48,7 +48,9 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=BaseException)
 
 COLLECT_EVERY = (50_000, 20, 100)  # payments make no cycles; the default looks after every 700 objects
+OPEN_S = 600.0  # for the store, on top of the unit's start timeout
 DRAIN_S = 20.0  # for what is under way when we are told to end; the unit waits longer
+KEPT = "nothing: the settings from before stay in force"
 RESTART_ONLY = ("gateway", "store", "relay", "metrics")  # sections a reload cannot change
 
 
@@ -104,6 +106,7 @@ class RelayDaemon:
         """Open everything that must be sound before the radio is touched. Raises TsmError."""
         began = time.monotonic()
         selftest.run()
+        self._notifier.extend(OPEN_S)  # a migration or a long recovery is no hang
         masters = read_master(self._settings.keys.master)
         store = SqliteStore.open(self._settings.store.path, mark=self._settings.epoch_mark, exclusive=True)
         self._log.emit(
@@ -193,9 +196,11 @@ class RelayDaemon:
         except SettingsErrors as errors:
             for problem in errors.problems:
                 self._log.emit(Event.CONFIG_INVALID, **problem._asdict())
+            self._log.emit(Event.DAEMON_RELOADED, changed=KEPT, count=0)
             return
         except (SecretUnreadable, TsmError) as error:
             self._log.emit(Event.CONFIG_INVALID, file=str(self._path), problem=str(error))
+            self._log.emit(Event.DAEMON_RELOADED, changed=KEPT, count=0)
             return
         self._log.level = Level[fresh.log.level.upper()]
         rotated = parts.directory.use_masters(masters)
