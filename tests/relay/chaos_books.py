@@ -136,9 +136,9 @@ def _rows(books: Books, rows: Sequence[MessageEntry]) -> Iterator[tuple[str, str
 
 
 def _parts(queue: QueueStore, rows: Sequence[MessageEntry]) -> Iterator[tuple[str, str]]:
-    """A message whose receipts are awaited has each of its parts on record, and no other."""
+    """A message that asks for receipts has each of its parts on record, and no other."""
     for row in rows:
-        if row.state is S.HANDED_OVER and row.receipt:
+        if row.state in {S.HANDED_OVER, S.DELIVERED} and row.receipt:
             shown = queue.show(row.message_id)
             parts = shown[1] if shown is not None else []
             if not parts or [part.number for part in parts] != list(range(1, parts[0].total + 1)):
