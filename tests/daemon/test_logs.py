@@ -295,3 +295,33 @@ def test_a_line_costs_microseconds() -> None:
             age_s=3,
         )
     assert (time.process_time() - began) / count < 100e-6
+
+
+def test_lines_of_a_block_are_written_together_at_its_end() -> None:
+    writes: list[bytes] = []
+
+    class Stream(io.BytesIO):
+        def write(self, octets: object) -> int:
+            writes.append(bytes(octets))  # type: ignore[call-overload]
+            return len(writes[-1])
+
+    log = configure("json", "info", Stream())
+    with log.together():
+        for _ in range(3):
+            log.emit(Event.STORE_CONFLICT, count=1)
+            with log.together():  # a block inside a block changes nothing
+                log.emit(Event.STORE_CONFLICT, count=2)
+        assert not writes
+    text = b"".join(writes)
+    assert [json.loads(line)["count"] for line in text.splitlines()] == [1, 2] * 3
+    assert text.endswith(b"\n")
+
+
+def test_lines_of_a_block_whose_stream_is_gone_are_counted_as_lost() -> None:
+    stream = io.BytesIO()
+    log = configure("json", "info", stream)
+    with log.together():
+        log.emit(Event.STORE_CONFLICT, count=1)
+        log.emit(Event.STORE_CONFLICT, count=1)
+        stream.close()
+    assert log.lost == 2

@@ -216,8 +216,10 @@ class Dispatcher:
             rows.transitions.extend(self._rows.transitions)
             self._rows = rows
             return False
-        for moved in self._told[:told]:
-            self._reports.moved(moved, self._clocks.monotonic())
+        now = self._clocks.monotonic()
+        with self._reports.log.together():
+            for moved in self._told[:told]:
+                self._reports.moved(moved, now)
         del self._told[:told]
         self.receipts(staged.receipts)  # those that came before their parts were written down
         return True

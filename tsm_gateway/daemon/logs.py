@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +24,15 @@ from tsm_gateway.daemon.log_lines import Clock, as_json, as_text
 from tsm_gateway.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
 HASH_OCTETS = (
     8  # of a telephone number: too few to search all numbers for without the key, enough to tell apart
 )
+
+
+NUMBERS_KNOWN = 4096  # whose hashes are remembered: the same phones and providers come again
 
 
 class Numbers:
@@ -37,8 +42,9 @@ class Numbers:
         """`key`: any length; None draws one, and then hashes compare only until the next start."""
         octets = (key or Secret(secrets.token_bytes(32))).reveal()
         self._key = octets if len(octets) <= blake2b.MAX_KEY_SIZE else blake2b(octets).digest()
+        self.shown = lru_cache(NUMBERS_KNOWN)(self._shown)
 
-    def shown(self, number: object) -> str:
+    def _shown(self, number: object) -> str:
         """`9f2c4e1ab07d33e1-67`; a name has no digits behind the dash. Raises TypeError unless text."""
         if not isinstance(number, str):
             message = f"a telephone number was given as {type(number).__name__}"
@@ -52,12 +58,27 @@ class Numbers:
 class _Lines(structlog.BoundLoggerBase):
     """Structlog's pipeline with one entry point; the line is complete, so nothing is copied or merged."""
 
+    held: list[bytes] | None = None  # lines that are to be written at once
+
     def line(self, level: str, line: Mapping[str, object]) -> None:
-        """Run the processors and write."""
+        """Run the processors and write, or keep the line until `release`."""
         rendered: Any = line
         for processor in self._processors:
             rendered = processor(self._logger, level, rendered)
-        self._logger.msg(rendered)
+        if self.held is not None:
+            self.held.append(rendered)
+        else:
+            self._logger.msg(rendered)
+
+    def release(self) -> int:
+        """Write the lines held; how many were lost because the stream would not take them."""
+        held, self.held = self.held or [], None
+        try:
+            if held:
+                self._logger.msg(b"\n".join(held))
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            return len(held)
+        return 0
 
 
 class Log:
@@ -94,6 +115,18 @@ class Log:
             self.lost += 1
         else:
             self.written[level_name] += 1
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the lines of this block at its end, in one go: for batches."""
+        if self._lines.held is not None:  # inside another one
+            yield
+            return
+        self._lines.held = []
+        try:
+            yield
+        finally:
+            self.lost += self._lines.release()
 
     def enabled(self, event: Event) -> bool:
         """Whether `event` would be written: for callers that would have to compute its fields."""

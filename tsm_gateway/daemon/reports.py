@@ -58,10 +58,11 @@ class Reports:
 
     def decided(self, opened: OpenedBatch, decided: Decided, took_s: float) -> None:
         """A batch is durable and answered, `took_s` after its first arrival was read."""
-        for accepted in decided.accepted:
-            self._accepted(accepted, took_s * 1000)
-        for refused in decided.refused:
-            self._refused(refused)
+        with self.log.together():
+            for accepted in decided.accepted:
+                self._accepted(accepted, took_s * 1000)
+            for refused in decided.refused:
+                self._refused(refused)
         self.metrics.accepted.inc(len(decided.accepted))
         self.metrics.refused(each.reason for each in decided.refused)
         self.metrics.parts_duplicate.inc(opened.duplicates)
