@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +34,12 @@ def deadline() -> Deadline:
             time.sleep(POLL_S)
 
     return wait
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs under test, also where the shell that started us had it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)

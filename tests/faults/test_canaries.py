@@ -28,6 +28,8 @@ from tests.relay.rig import ADDRESS, MASTERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tsm_gateway.virtual.part import Part
+
 UNREGISTERED = "+4930555123987"  # an address that stands in no table of ours
 AMOUNT, MINOR = "1234567.89", 123_456_789
 OURS = ("gateway.toml", "password", "master.key")  # where an operator put secrets on purpose
@@ -91,6 +93,11 @@ def places_of(daemon: Daemon) -> dict[str, bytes]:
     }
 
 
+def spoiled(part: Part) -> Part:
+    """The part with its last bit turned over."""
+    return part._replace(data=part.data[:-1] + bytes((part.data[-1] ^ 1,)))
+
+
 @pytest.fixture
 def busy(new_daemon: Callable[..., Daemon]) -> Daemon:
     """A daemon at its chattiest that has seen payments good and bad, whole and half."""
@@ -105,7 +112,7 @@ def busy(new_daemon: Callable[..., Daemon]) -> Daemon:
             await carrier.answers(carrier.send(daemon.pay(AMOUNT, to=UNREGISTERED)))
             await carrier.answers(carrier.send(daemon.pay(AMOUNT)[:1]))
             good = daemon.pay(AMOUNT)
-            await carrier.answers(carrier.send([good[0], good[1]._replace(data=good[1].data[:-1] + b"?")]))
+            await carrier.answers(carrier.send([good[0], spoiled(good[1])]))
             await carrier.pay()
 
     run()
