@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from tests.store.samples import (
 from tsm_gateway.registry.device import KeyState
 from tsm_gateway.relay.interfaces import StoreConflict
 from tsm_gateway.store import resync_store
+from tsm_gateway.store.epoch_store import MarkKeeper, read_mark
 from tsm_gateway.store.failures import StoreLocked, StoreRolledBack
 
 if TYPE_CHECKING:
@@ -304,3 +306,16 @@ def test_a_damaged_window_is_closed_by_a_resync(folder: Path) -> None:
     assert bank.next_piv == resync_store.LAST_PIV + 1
     assert store.registry.device(device_id(1)) is not None
     store.close()
+
+
+def test_two_keepers_of_one_mark_do_not_take_each_others_file_away(tmp_path: Path) -> None:
+    def keep(keeper: MarkKeeper) -> None:
+        for generation in range(1, 40):
+            keeper.follow(generation)
+
+    keepers = [MarkKeeper(tmp_path / "epoch", bytes(16)) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(keep, keepers))
+    mark = read_mark(tmp_path / "epoch")
+    assert mark is not None
+    assert mark.generation == 39

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import traceback
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -106,5 +107,7 @@ def start(run: Callable[[Callable[[], None]], int]) -> tuple[int, int, int]:
     try:
         os.write(tell, b"%d" % run(ready))
         os._exit(0)
+    except BaseException:  # noqa: BLE001 - it must be seen before the fork ends
+        traceback.print_exc()
     finally:
         os._exit(1)

@@ -25,7 +25,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from tsm_gateway.store.failures import StoreRolledBack, translate_os
-from tsm_gateway.store.files_store import write_atomically
+from tsm_gateway.store.files_store import one_at_a_time, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,10 +113,11 @@ class MarkKeeper:
         """Write the mark unless it is there already. Raises StoreFull or StoreBroken."""
         if (generation, base) == self._written:
             return
-        mark = read_mark(self._path)
-        if mark is None or mark.store_id != self._store_id:
-            mark = Mark(self._store_id, -1)
-        moved = Mark(self._store_id, max(generation, mark.generation), max(base, mark.base))
-        if moved != mark:
-            write_mark(self._path, moved)
+        with one_at_a_time(self._path.parent):  # the daemon and a command beside it keep the same mark
+            mark = read_mark(self._path)
+            if mark is None or mark.store_id != self._store_id:
+                mark = Mark(self._store_id, -1)
+            moved = Mark(self._store_id, max(generation, mark.generation), max(base, mark.base))
+            if moved != mark:
+                write_mark(self._path, moved)
         self._written = (generation, base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from contextlib import contextmanager, suppress
@@ -69,6 +70,18 @@ def write_atomically(path: Path, octets: bytes) -> None:
             os.close(descriptor)
         new.replace(path)
         _sync(path.parent)
+
+
+@contextmanager
+def one_at_a_time(directory: Path) -> Iterator[None]:
+    """Keep every other process and thread that asks for the same `directory` out. Raises StoreBroken."""
+    with _os_errors():
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _keep_owner(path: Path, descriptor: int) -> None:
