@@ -58,6 +58,14 @@ async def test_a_payment_in_two_parts_arrives_verified_at_its_provider(rig: Rig)
 
 
 @rigged()
+async def test_a_handed_over_message_keeps_what_the_carrier_calls_its_parts(rig: Rig):
+    await rig.offer(rig.pay())
+    await rig.until(lambda: bool(rig.events("payment.handed_over")))
+    (entry,) = rig.store.queue.entries()
+    assert (entry.state, entry.reason) == (MessageState.HANDED_OVER, "carrier ids id-1, id-2")
+
+
+@rigged()
 async def test_parts_may_come_in_any_order_and_in_different_batches(rig: Rig):
     first, second = rig.pay()
     assert await rig.offer([second]) == [TAKEN]

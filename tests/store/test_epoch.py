@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -23,8 +25,8 @@ from tests.store.samples import (
     window_at,
 )
 from tsm_gateway.registry.device import KeyState
-from tsm_gateway.relay.interfaces import StoreConflict
-from tsm_gateway.store import resync_store
+from tsm_gateway.relay.interfaces import StoreBusy, StoreConflict
+from tsm_gateway.store import files_store, resync_store
 from tsm_gateway.store.epoch_store import MarkKeeper, read_mark
 from tsm_gateway.store.failures import StoreLocked, StoreRolledBack
 
@@ -319,3 +321,20 @@ def test_two_keepers_of_one_mark_do_not_take_each_others_file_away(tmp_path: Pat
     mark = read_mark(tmp_path / "epoch")
     assert mark is not None
     assert mark.generation == 39
+
+
+def test_a_mark_that_a_stranger_keeps_locked_holds_nobody_up_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_store, "PATIENCE_S", 0.05)
+    keeper = MarkKeeper(tmp_path / "epoch", bytes(16))
+    stranger = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(stranger, fcntl.LOCK_EX)
+        with pytest.raises(StoreBusy):
+            keeper.follow(1)
+        assert read_mark(tmp_path / "epoch") is None
+    finally:
+        os.close(stranger)
+    keeper.follow(1)
+    assert read_mark(tmp_path / "epoch") is not None

@@ -109,7 +109,8 @@ class Housekeeping:
     async def _mark(self) -> None:
         """Tell the mark outside the database how far the store is."""
         try:
-            await asyncio.to_thread(self._parts.store.mark)
+            with contextlib.suppress(StoreBusy):  # a command holds it: the next second does
+                await asyncio.to_thread(self._parts.store.mark)
         except StoreFull:
             self._parts.watched.low_space = True  # the next look at the disk decides anew
 

@@ -110,7 +110,7 @@ class MarkKeeper:
         self._written = (-1, -1)
 
     def follow(self, generation: int, base: int = 0) -> None:
-        """Write the mark unless it is there already. Raises StoreFull or StoreBroken."""
+        """Write the mark unless it is there already. Raises StoreFull, StoreBusy or StoreBroken."""
         if (generation, base) == self._written:
             return
         with one_at_a_time(self._path.parent):  # the daemon and a command beside it keep the same mark

@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from tsm_gateway.relay.interfaces import StoreBusy
 from tsm_gateway.store.failures import StoreUnsafe, translate_os
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRIVATE: Final = 0o600
+PATIENCE_S: Final = 2.0  # for a lock that others hold for one fsync
+PAUSE_S: Final = 0.005
 OTHERS: Final = 0o077  # permission bits of group and everybody
 OTHERS_WRITE: Final = 0o022
 
@@ -74,14 +78,33 @@ def write_atomically(path: Path, octets: bytes) -> None:
 
 @contextmanager
 def one_at_a_time(directory: Path) -> Iterator[None]:
-    """Keep every other process and thread that asks for the same `directory` out. Raises StoreBroken."""
+    """Keep every other process and thread that asks for the same `directory` out.
+
+    Whoever may read the directory may lock it, so nobody is waited for longer than `PATIENCE_S`. Raises
+    StoreBusy, StoreFull or StoreBroken.
+    """
     with _os_errors():
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
+        _lock(descriptor, directory)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    give_up_at = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up_at:
+                raise StoreBusy(path=str(directory)) from None
+            time.sleep(PAUSE_S)
+        except OSError as error:
+            raise translate_os(error) from error
+        else:
+            return
 
 
 def _keep_owner(path: Path, descriptor: int) -> None:

@@ -180,7 +180,7 @@ class SqliteStore:
     def mark(self) -> None:
         """Write the epoch mark if the generation moved; call it about once a second, from any thread.
 
-        Raises StoreFull or StoreBroken.
+        Raises StoreFull, StoreBusy (another process keeps hold of the mark) or StoreBroken.
         """
         self._health.ask()
         if self._keeper is not None:
