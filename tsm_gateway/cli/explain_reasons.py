@@ -73,6 +73,14 @@ REASONS: Mapping[Reason, tuple[str, str]] = {  # reason -> (meaning, remedy)
         "It came after the payment certificate's end.",
         "The payer pays again. If it is frequent, compare the clocks, and ask the carrier about delays.",
     ),
+    Reason.DEVICE_NOT_REGISTERED: (
+        "The device has a key, but its crypto secure element has not registered yet.",
+        "Let the phone finish its registration over channel 1; `device show ID` tells how far it is.",
+    ),
+    Reason.APPLICATION_NOT_DELIVERED: (
+        "The device is registered, but no payment application was delivered to it yet.",
+        "Deliver it, or say that it was delivered another way: `device activate ID --reason …`.",
+    ),
     Reason.DEVICE_NOT_ACTIVE: (
         "The device is suspended, terminated or not active yet.",
         "`device show ID` says why; `device resume ID` when it may pay again.",

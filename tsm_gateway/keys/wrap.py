@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MASTER_OCTETS: Final = 32
 NONCE_OCTETS: Final = 12
+DEVICE_KEYS: Final = "device_keys"  # `Place.table` of the keys of devices …
+PROVIDER_KEYS: Final = "provider_keys"  # … and of providers
+TRAFFIC: Final = "traffic"  # `Place.purpose` of both
 _CHECK_NONCE: Final = bytes(NONCE_OCTETS)  # kept for check values; `wrap` refuses it
 _CHECK_AAD: Final = cbor2.dumps(["tsm-1", "check value"])
 _CHECK_OCTETS: Final = 4
@@ -36,6 +39,11 @@ class Place(NamedTuple):
     owner: str  # device id or provider name
     kid: bytes  # 4 octets
     purpose: str  # what the key is for; a key of one purpose is never used for another
+
+
+def traffic_place(table: str, owner: str, kid: bytes) -> Place:
+    """Where the random key `kid` (4 octets) of `owner` is stored: DEVICE_KEYS or PROVIDER_KEYS."""
+    return Place(table=table, row=kid, owner=owner, kid=kid, purpose=TRAFFIC)
 
 
 class MasterKey(NamedTuple):

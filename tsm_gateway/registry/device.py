@@ -36,7 +36,11 @@ DEVICE_MOVES: Mapping[DeviceMove, tuple[frozenset[DeviceState], DeviceState]] = 
     DeviceMove.KEY: (frozenset({D.ENROLLED}), D.KEYED),
     DeviceMove.REGISTER: (frozenset({D.KEYED}), D.REGISTERED),
     DeviceMove.ACTIVATE: (frozenset({D.REGISTERED}), D.ACTIVE),
-    DeviceMove.SUSPEND: (frozenset({D.ACTIVE}), D.SUSPENDED),
+    DeviceMove.SUSPEND: (
+        frozenset({D.ENROLLED, D.KEYED, D.REGISTERED, D.ACTIVE}),
+        D.SUSPENDED,
+    ),
+    # back to the state it was suspended in (registry/suspension.py), which for most is this one
     DeviceMove.RESUME: (frozenset({D.SUSPENDED}), D.ACTIVE),
     DeviceMove.TERMINATE: (
         frozenset({D.ENROLLED, D.KEYED, D.REGISTERED, D.ACTIVE, D.SUSPENDED}),
@@ -48,6 +52,7 @@ DEVICE_MOVES: Mapping[DeviceMove, tuple[frozenset[DeviceState], DeviceState]] = 
 class KeyState(Enum):
     """Where one key of a device or provider stands."""
 
+    PENDING = "pending"  # delivered, not confirmed: accepted, so that a lost confirmation locks nobody out
     CURRENT = "current"
     OVERLAP = "overlap"  # replaced, still accepted for a while
     RETIRED = "retired"  # no longer accepted

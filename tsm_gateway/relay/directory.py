@@ -13,7 +13,7 @@ from tsm_gateway.envelope.cose import MAX_PIV
 from tsm_gateway.envelope.replay import FULL
 from tsm_gateway.envelope.tsm1 import Direction, TrafficKey, traffic_key
 from tsm_gateway.keys.keyring import Keyring
-from tsm_gateway.keys.wrap import MasterKeys, Place, unwrap
+from tsm_gateway.keys.wrap import DEVICE_KEYS, PROVIDER_KEYS, MasterKeys, Place, traffic_place, unwrap
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tsm_gateway.registry.provider import Provider
     from tsm_gateway.relay.interfaces import Registry
 
-DEVICE_KEYS, PROVIDER_KEYS = "device_keys", "provider_keys"  # `Place.table` of the wrapped keys
-TRAFFIC = "traffic"  # `Place.purpose`
+__all__ = ["DEVICE_KEYS", "PROVIDER_KEYS", "Counter", "Directory", "KnownDevice", "KnownProvider", "place_of"]
+
 ADDRESSES = 10_000  # cached at a time: they come from devices, so what they can fill is bounded
 
 
@@ -46,7 +46,7 @@ class KnownProvider(NamedTuple):
 
 def place_of(table: str, key: WrappedKey) -> Place:
     """Where a wrapped key belongs: the associated data that binds it to its row (design §6)."""
-    return Place(table=table, row=key.kid, owner=key.owner, kid=key.kid, purpose=TRAFFIC)
+    return traffic_place(table, key.owner, key.kid)
 
 
 class Directory:

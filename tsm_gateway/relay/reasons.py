@@ -24,7 +24,9 @@ class Reason(Enum):
     ADDRESS_MISMATCH = "address_mismatch"  # aud is not the address beside it
     OWNER_MISMATCH = "owner_mismatch"  # iss is not the owner of the key
     EXPIRED = "expired"  # exp has passed
-    DEVICE_NOT_ACTIVE = "device_not_active"  # suspended, terminated or not yet active
+    DEVICE_NOT_REGISTERED = "device_not_registered"  # its crypto SE has not proved possession of the key yet
+    APPLICATION_NOT_DELIVERED = "application_not_delivered"  # registered, its application is not there yet
+    DEVICE_NOT_ACTIVE = "device_not_active"  # suspended or terminated
     PROVIDER_UNKNOWN = "provider_unknown"  # the address is in no table
     PROVIDER_NOT_ACTIVE = "provider_not_active"  # suspended or retired
     AMOUNT_OVER_LIMIT = "amount_over_limit"  # above the provider's hard limit
