@@ -86,6 +86,21 @@ REMEDIES: Mapping[str, str] = {
     "address-octets": _PEER_OCTETS,
     "header-malformed": _PEER_OCTETS,
     "header-overflow": _DEFECT,
+    # provisioning, as a crypto SE is told
+    "device-unknown": "The device's agent has to enrol first: PUT /v1/enrolment.",
+    "device-terminated": "Nothing: it is final. A new crypto SE enrols as a new device; `device replace` "
+    "hands the number over.",
+    "device-suspended": "See why with `device show`; `device resume` brings it back, or a proof by its "
+    "crypto SE where one is wanted.",
+    "identity-conflict": "Two keys share one device id, which chance does not do: look at both certificates "
+    "(`device show`) and at their issuer.",
+    "no-key-package": "Nothing: the device has the key it needs. `device rekey` orders a new one.",
+    "challenge-stale": "Nothing: the device's agent asks for a new challenge and answers that one.",
+    "hybrid-key-required": "Enrol a crypto SE that has an X-Wing key, or set [provisioning] hybrid to "
+    '"offered".',
+    "hybrid-key-not-offered": 'Set [provisioning] hybrid = "offered" if devices shall use X-Wing keys.',
+    "number-invalid": 'The device\'s agent has to give its number as "+" and 7 to 15 digits, or none.',
+    "key-not-installable": "The device's agent fetches the key package first: GET /v1/key-package.",
     # SMPP
     "smpp-frame-length": "The stream is lost and the link binds again. If it comes back, something "
     "between speaks no SMPP: compare host, port and TLS; max_pdu bounds the length.",
