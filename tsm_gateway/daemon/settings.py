@@ -23,6 +23,7 @@ from tsm_gateway.daemon.settings_model import (
     Settings,
     StoreSettings,
 )
+from tsm_gateway.daemon.settings_provisioning import IssuerSettings, ProvisioningSettings
 from tsm_gateway.daemon.settings_secrets import SecretUnreadable, secret_value
 from tsm_gateway.daemon.settings_smpp import SmppSettings, TlsSettings
 from tsm_gateway.daemon.settings_words import Finding, dotted, finding_of
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GatewaySettings",
+    "IssuerSettings",
     "KeysSettings",
     "LogSettings",
     "MetricsSettings",
     "Problem",
+    "ProvisioningSettings",
     "RelaySettings",
     "SecretUnreadable",
     "Settings",

@@ -24,6 +24,7 @@ from tsm_gateway.daemon.settings_fields import (
     is_loopback,
     split_host,
 )
+from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings  # noqa: TC001 - pydantic reads it
 from tsm_gateway.daemon.settings_smpp import SmppSettings
 
 
@@ -104,6 +105,7 @@ class Settings(Section):
     keys: KeysSettings
     smpp: Links = ()
     relay: RelaySettings = RelaySettings()
+    provisioning: ProvisioningSettings | None = None  # None = this gateway enrols no device itself
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
 

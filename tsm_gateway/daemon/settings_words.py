@@ -16,6 +16,7 @@ from tsm_gateway.daemon.settings_model import (
     Settings,
     StoreSettings,
 )
+from tsm_gateway.daemon.settings_provisioning import IssuerSettings, ProvisioningSettings
 from tsm_gateway.daemon.settings_smpp import SmppSettings, TlsSettings
 
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ TABLES: Mapping[tuple[str, ...], type[Section]] = {
     ("smpp",): SmppSettings,
     ("smpp", "tls"): TlsSettings,
     ("relay",): RelaySettings,
+    ("provisioning",): ProvisioningSettings,
+    ("provisioning", "issuer"): IssuerSettings,
     ("log",): LogSettings,
     ("metrics",): MetricsSettings,
 }
+
+LISTS = (("smpp",), ("provisioning", "issuer"))  # written as [[…]]
 
 # pydantic's error type -> our sentence; {names} are its context, {got} the TOML type that was found.
 SENTENCES: Mapping[str, str] = {
@@ -107,8 +112,8 @@ def _suggestion(kind: str, path: Path, value: object) -> str:
     if kind == "literal_error" and isinstance(value, str):
         options = get_args(table.model_fields[str(path[-1])].annotation)
         return _closest(value, [option for option in options if isinstance(option, str)])
-    if kind == "tuple_type" and path == ("smpp",) and isinstance(value, Mapping):
-        return "write [[smpp]], in double brackets: there may be several"
+    if kind == "tuple_type" and path in LISTS and isinstance(value, Mapping):
+        return f"write [[{dotted(path)}]], in double brackets: there may be several"
     if kind == "missing" and len(path) == 1:
         fields = TABLES[str(path[0]),].model_fields
         return f"add [{path[0]}] with {', '.join(name for name in fields if fields[name].is_required())}"
