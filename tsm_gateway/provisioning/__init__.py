@@ -1,0 +1,1 @@
+"""Keys and applications on their way to the secure elements: certificates, packages, proofs."""
