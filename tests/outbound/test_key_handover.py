@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tsm_gateway.envelope.x509_octets import X509Unusable
+from tsm_gateway.keys.errors import RecipientUnusable
+from tsm_gateway.keys.seal import Kem
 from tsm_gateway.outbound.key_handover import (
-    Kem,
+    KEM_NAMES,
     KeyIdentity,
-    RecipientUnusable,
     handover_info,
     handover_record,
     read_recipient,
@@ -80,7 +81,7 @@ KINDS = [
 def test_the_certificates_owner_opens_the_key(key: Any, kem: Kem, length: int) -> None:
     der = certificate(key)
     record = handover_record(KEY, read_recipient(der, AT), IDENTITY)
-    assert record["kem"] == kem.value
+    assert record["kem"] == KEM_NAMES[kem]
     assert len(bytes.fromhex(str(record["sealed"]))) == length
     assert record["certificate_sha256"] == sha256(der).hexdigest()
     assert open_sealed(record, key, der) == KEY.reveal()
@@ -95,7 +96,7 @@ def test_it_opens_for_no_other_gateway_provider_kid_or_version(
 ) -> None:
     der = certificate(key)
     record = {**handover_record(KEY, read_recipient(der, AT), IDENTITY), **change}
-    assert (record["kem"], length) == (kem.value, length)
+    assert (record["kem"], length) == (KEM_NAMES[kem], length)
     with pytest.raises((InvalidTag, ValueError)):
         open_sealed(record, key, der)
 

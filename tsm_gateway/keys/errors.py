@@ -1,4 +1,4 @@
-"""What can be wrong with a stored key or with the master key that wraps it.
+"""What can be wrong with a stored key, with the master key that wraps it, or with who is to receive it.
 
 Each master key error says what to do about it; none holds a key, and the only facts are a path, a line,
 a version, a name or an error number.
@@ -79,3 +79,9 @@ class MasterCredentialMissing(TsmError):
     """No such credential here: the unit needs `LoadCredential=NAME:PATH`, a terminal needs --master FILE."""
 
     code, side, temporary = "master-credential-missing", Side.OURS, False
+
+
+class RecipientUnusable(TsmError):
+    """No key can be sealed to this certificate: it takes EC P-256, X25519, or RSA of 2048 bits or more."""
+
+    code, side, temporary = "recipient-unusable", Side.PEER, False
