@@ -13,6 +13,7 @@ from tsm_gateway.cli.context import read_settings
 from tsm_gateway.cli.output import output_option
 from tsm_gateway.cli.toml_text import settings_text
 from tsm_gateway.daemon.exits import Exit
+from tsm_gateway.daemon.process import Process
 from tsm_gateway.daemon.settings import SettingsErrors, load_settings
 from tsm_gateway.daemon.settings_words import dotted
 
@@ -41,11 +42,7 @@ def check(config_path: Path, form: Form) -> int:
     \b
     Example: tsm-gateway --config ./gateway.toml config check
     """
-    problems: tuple[Problem, ...] = ()
-    try:
-        load_settings(config_path)
-    except SettingsErrors as errors:
-        problems = errors.problems
+    problems = tuple(_problems(config_path))
     unseen = dict(_credentials_elsewhere(config_path))
     left_out = [
         f"{key} = {unseen[key]}" for key in dict.fromkeys(each.key for each in problems) if key in unseen
@@ -57,6 +54,19 @@ def check(config_path: Path, form: Form) -> int:
     if not problems:
         click.echo(f"{config_path}: keys, values, secrets, certificates: nothing is wrong", err=True)
     return Exit.USAGE if problems else Exit.DONE
+
+
+def _problems(path: Path) -> list[Problem]:
+    """What stands in the way of each process that the file is for, in its order, nothing twice."""
+    found: dict[Problem, None] = {}
+    for process in Process:
+        if process is Process.PROVISIONING and "provisioning" not in _document(path):
+            continue
+        try:
+            load_settings(path, process=process)
+        except SettingsErrors as errors:
+            found |= dict.fromkeys(errors.problems)
+    return sorted(found, key=lambda problem: problem.line)
 
 
 def _show(problems: tuple[Problem, ...], form: Form) -> None:
@@ -71,11 +81,9 @@ def _credentials_elsewhere(path: Path) -> Iterator[tuple[str, str]]:
     """(key, reference) of well-formed references to credentials, when there are none to see here."""
     if os.environ.get("CREDENTIALS_DIRECTORY"):
         return
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return
+    document = _document(path)
     places = [("keys", "master"), ("log", "number_key")]
+    places += [("provisioning", key) for key in ("key", "key_delivery_key")]
     links = document.get("smpp")
     count = len(links) if isinstance(links, list) else 0
     for place in (*places, *(("smpp", at, "password") for at in range(count))):
@@ -84,6 +92,14 @@ def _credentials_elsewhere(path: Path) -> Iterator[tuple[str, str]]:
             value = _inside(value, step)
         if isinstance(value, str) and value.startswith("credential:") and "/" not in value:
             yield dotted(place), value
+
+
+def _document(path: Path) -> dict[str, object]:
+    """What the file holds; {} when it cannot be read, which `load_settings` says better."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def _inside(value: object, step: str | int) -> object:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from tsm_gateway.daemon.process import Process
 from tsm_gateway.daemon.settings_checks import check_document
 from tsm_gateway.daemon.settings_errors import Problem, SettingsErrors
 from tsm_gateway.daemon.settings_lines import Path as KeyPath
@@ -54,12 +55,12 @@ __all__ = [
 LONGEST = 1_048_576  # octets of a configuration file
 
 
-def load_settings(path: Path, *, to_run: bool = True) -> Settings:
+def load_settings(path: Path, *, to_run: bool = True, process: Process = Process.RELAY) -> Settings:
     """Read the TOML file at `path`.
 
-    `to_run` also demands what only the daemon needs: links that can send and receive, every secret and
-    certificate readable, and a file that not everybody may change. Administrative commands leave it out,
-    as their user may read neither.
+    `to_run` also demands what only `process` needs: for the relay links that can send and receive, for
+    provisioning an issuer to trust, for both every secret and certificate of theirs readable, and a file
+    that not everybody may change. Administrative commands leave it out, as their user may read neither.
 
     Raises SettingsErrors with every problem found, in the order of the file.
     """
@@ -68,7 +69,7 @@ def load_settings(path: Path, *, to_run: bool = True) -> Settings:
     settings, findings = _validate(document)
     findings += [
         finding
-        for finding in check_document(document, to_run=to_run)
+        for finding in check_document(document, process if to_run else None)
         if not any(_touches(finding.path, earlier.path) for earlier in findings)
     ]
     exposed = _exposed(path, mode) if to_run else []

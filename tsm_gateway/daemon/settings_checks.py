@@ -12,8 +12,15 @@ import stat
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
+from tsm_gateway.daemon.process import Process
 from tsm_gateway.daemon.settings_fields import is_loopback, split_host
 from tsm_gateway.daemon.settings_model import MetricsSettings, RelaySettings
+from tsm_gateway.daemon.settings_provisioning_checks import (
+    check_provisioning,
+    check_provisioning_to_run,
+    secrets_of,
+    unusable,
+)
 from tsm_gateway.daemon.settings_secrets import SecretUnreadable, secret_value
 from tsm_gateway.daemon.settings_smpp import SmppSettings
 from tsm_gateway.daemon.settings_words import Finding, dotted
@@ -39,13 +46,17 @@ ORDERED: tuple[tuple[str, type[Section], str, str], ...] = (
 )
 
 
-def check_document(document: Mapping[str, object], *, to_run: bool) -> list[Finding]:
-    """Everything found; `to_run` adds what only the daemon needs."""
+def check_document(document: Mapping[str, object], to_run: Process | None) -> list[Finding]:
+    """Everything found; `to_run` adds what only that process needs."""
     links: Links = [(("smpp", index), table) for index, table in enumerate(_tables(document, "smpp"))]
     found = [*_same_names(links), *_in_clear(links), *_out_of_order(document, links)]
     found += [*_half_pairs(links), *_remote_metrics(document), *_no_mark(document)]
-    if to_run:
-        found += [*_no_way(links), *_secrets(document, links), *_tls_files(links)]
+    found += check_provisioning(document)
+    if to_run is Process.RELAY:
+        passwords: Links = [((*path, "password"), link) for path, link in links]
+        found += [*_no_way(links), *_secrets(document, passwords), *_tls_files(links)]
+    if to_run is Process.PROVISIONING:
+        found += [*check_provisioning_to_run(document), *_secrets(document, secrets_of(document))]
     return found
 
 
@@ -145,11 +156,12 @@ def _no_way(links: Links) -> Iterator[Finding]:
         yield Finding(("smpp",), "no link can receive: every bind is a transmitter", 'add a "receiver"')
 
 
-def _secrets(document: Mapping[str, object], links: Links) -> Iterator[Finding]:
+def _secrets(document: Mapping[str, object], own: Links) -> Iterator[Finding]:
+    """`own`: (path, table) of secrets that only one process has."""
     places: Links = [
         (("keys", "master"), _table(document, "keys")),
         (("log", "number_key"), _table(document, "log")),
-        *(((*path, "password"), link) for path, link in links),
+        *own,
     ]
     for path, table in places:
         reference = table.get(str(path[-1]))
@@ -174,14 +186,14 @@ def _tls_files(links: Links) -> Iterator[Finding]:
             if isinstance(ca, str):
                 context.load_verify_locations(ca)
         except OSError as error:
-            yield Finding((*path, "tls", "ca"), _unusable(error))
+            yield Finding((*path, "tls", "ca"), unusable(error))
         if isinstance(key, str):
             yield from _exposed_key((*path, "tls", "key"), FilePath(key))
         try:
             if isinstance(certificate, str) and isinstance(key, str):
                 context.load_cert_chain(certificate, key, password=lambda: b"")  # never ask the terminal
         except OSError as error:
-            yield Finding((*path, "tls", "certificate"), f"{_unusable(error)} (with its key)")
+            yield Finding((*path, "tls", "certificate"), f"{unusable(error)} (with its key)")
 
 
 def _exposed_key(path: Path, key: FilePath) -> Iterator[Finding]:
@@ -193,7 +205,3 @@ def _exposed_key(path: Path, key: FilePath) -> Iterator[Finding]:
     if mode & ~KEY_MODE:
         problem = f"others may read or write it (mode {mode:04o})"
         yield Finding(path, problem, f"chmod 600 {key}; replace it if they read it")
-
-
-def _unusable(error: OSError) -> str:
-    return f"cannot be used: {error.reason if isinstance(error, ssl.SSLError) else error.strerror}"

@@ -1,0 +1,170 @@
+"""Checks of `[provisioning]` that look at more than one key, or at the machine."""
+
+from __future__ import annotations
+
+import ssl
+from ipaddress import ip_address
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+from tsm_gateway.daemon.settings_fields import is_loopback, split_host
+from tsm_gateway.daemon.settings_model import MetricsSettings
+from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
+from tsm_gateway.daemon.settings_secrets import SecretUnreadable, secret_path, secret_value
+from tsm_gateway.daemon.settings_words import Finding, dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tsm_gateway.daemon.settings_lines import Path
+
+Table = dict[str, object]
+SECTION = "provisioning"
+PAIRS = (("certificate", "key"), ("key_delivery_certificate", "key_delivery_key"))
+
+
+def check_provisioning(document: Mapping[str, object]) -> Iterator[Finding]:
+    """What is wrong whoever looks; nothing when there is no such section."""
+    if SECTION not in document:
+        return
+    section = _table(document)
+    yield from _same_issuers(section)
+    yield from _same_ports(document, section)
+    yield from _remote_metrics(document, section)
+
+
+def check_provisioning_to_run(document: Mapping[str, object]) -> Iterator[Finding]:
+    """What the process needs beside: a section, an issuer, keys, certificates and lists that can be read."""
+    if SECTION not in document:
+        fields = ProvisioningSettings.model_fields
+        needed = ", ".join(name for name in fields if fields[name].is_required())
+        yield Finding((SECTION,), "is required to enrol devices", f"add [{SECTION}] with {needed}")
+        return
+    section = _table(document)
+    if not _issuers(section):
+        problem = "no issuer is trusted: no crypto SE could ever enrol"
+        yield Finding((SECTION, "issuer"), problem, f"add [[{SECTION}.issuer]] with name and anchors")
+    yield from _pairs(section)
+    for path, issuer in _issuers(section):
+        yield from _issuer_files(path, issuer)
+
+
+def secrets_of(document: Mapping[str, object]) -> list[tuple[Path, Table]]:
+    """(path, table) of every secret that this process reads beside the master key."""
+    section = _table(document)
+    return [((SECTION, key), section) for _, key in PAIRS]
+
+
+def _table(document: Mapping[str, object]) -> Table:
+    value = document.get(SECTION)
+    return value if isinstance(value, dict) else {}
+
+
+def _issuers(section: Table) -> list[tuple[Path, Table]]:
+    value = section.get("issuer")
+    tables = value if isinstance(value, list) else []
+    return [((SECTION, "issuer", at), each) for at, each in enumerate(tables) if isinstance(each, dict)]
+
+
+def _same_issuers(section: Table) -> Iterator[Finding]:
+    seen: dict[str, Path] = {}
+    for path, issuer in _issuers(section):
+        name = issuer.get("name")
+        if isinstance(name, str) and name in seen:
+            yield Finding((*path, "name"), f"{dotted(seen[name])} has this name already", "choose another")
+        elif isinstance(name, str):
+            seen[name] = path
+
+
+def _same_ports(document: Mapping[str, object], section: Table) -> Iterator[Finding]:
+    """Three listeners in two processes of one machine."""
+    seen: list[tuple[Path, str, int]] = []
+    for path, host, port in _listeners(document, section):
+        for other, taken, same in seen:
+            if port == same and _overlap(host, taken):
+                yield Finding(path, f"{dotted(other)} listens there already", "choose another port")
+                break
+        seen.append((path, host, port))
+
+
+def _listeners(document: Mapping[str, object], section: Table) -> Iterator[tuple[Path, str, int]]:
+    metrics = document.get("metrics")
+    places = (
+        (("metrics", "listen"), metrics if isinstance(metrics, dict) else {}, MetricsSettings),
+        ((SECTION, "listen"), section, ProvisioningSettings),
+        ((SECTION, "metrics"), section, ProvisioningSettings),
+    )
+    for path, table, model in places:
+        text = table.get(path[-1], model.model_fields[path[-1]].default)
+        try:
+            host, port = split_host(str(text))
+        except ValueError:  # "" for none, or a finding of its own
+            continue
+        yield path, host, port
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or any(_everywhere(host) for host in (one, other))
+
+
+def _everywhere(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _remote_metrics(document: Mapping[str, object], section: Table) -> Iterator[Finding]:
+    metrics = document.get("metrics")
+    if isinstance(metrics, dict) and metrics.get("allow_remote") is True:
+        return
+    for path, host, _ in _listeners({}, section):
+        if path == (SECTION, "metrics") and not is_loopback(host):
+            problem = "is reachable from other machines, and whoever asks needs no password"
+            yield Finding(path, problem, "use 127.0.0.1, or set allow_remote = true in [metrics]")
+
+
+def _pairs(section: Table) -> Iterator[Finding]:
+    """Each certificate with its key, as OpenSSL sees them: also a key of another certificate is found."""
+    for certificate, key in PAIRS:
+        path, reference = section.get(certificate), section.get(key)
+        if not (isinstance(path, str) and isinstance(reference, str)):
+            continue
+        try:
+            secret_value(reference)
+        except SecretUnreadable:  # a finding of its own
+            yield from _readable((SECTION, certificate), path)
+            continue
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(path, secret_path(reference), password=lambda: b"")  # never ask
+        except OSError as error:
+            suggestion = "`pki status` shows which certificate belongs to which key"
+            yield Finding((SECTION, certificate), f"{unusable(error)} (with its key)", suggestion)
+
+
+def _issuer_files(path: Path, issuer: Table) -> Iterator[Finding]:
+    for key in ("anchors", "intermediates"):
+        file = issuer.get(key)
+        if isinstance(file, str):
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(file)
+            except OSError as error:
+                yield Finding((*path, key), unusable(error), "name a file with PEM certificates")
+    crls = issuer.get("crls")
+    for at, file in enumerate(crls if isinstance(crls, list) else []):
+        if isinstance(file, str):
+            yield from _readable((*path, "crls", at), file)
+
+
+def _readable(path: Path, file: str) -> Iterator[Finding]:
+    try:
+        with FilePath(file).open("rb"):
+            pass
+    except OSError as error:
+        yield Finding(path, unusable(error))
+
+
+def unusable(error: OSError) -> str:
+    """A sentence on a file that cannot be read, or that OpenSSL can do nothing with."""
+    return f"cannot be used: {error.reason if isinstance(error, ssl.SSLError) else error.strerror}"
