@@ -37,6 +37,12 @@ REMEDIES: Mapping[str, str] = {
     "those allowed.",
     "not-known": "Look with `device list`, `provider list` or `queue list`; the name must be exact.",
     "already-known": "Choose another name, address, kid or file, or retire what holds it.",
+    "key-not-waiting": "Nothing here: the device asks for a new challenge and proves its newest key. If one "
+    "device goes on, `device rekey` makes it a new key.",
+    "secure-element-taken": "Find the other device with `audit list`: if it was replaced, `device replace` or "
+    "`device terminate` frees its elements; if not, one of the two is a copy.",
+    "proof-wanted": "Let the handset reach channel 1, where it proves itself; if its crypto SE is gone, "
+    "`device replace` or `device terminate`.",
     "device-certificate-unusable": "Register the device with an X.509 certificate over an EC P-256 key.",
     "x509-unusable": "Ask for a new certificate: PEM or DER, valid now, allowed to sign.",
     "recipient-unusable": "Ask the provider for a certificate over P-256, X25519, or RSA of 2048 bits "

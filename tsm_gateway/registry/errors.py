@@ -27,3 +27,21 @@ class AlreadyKnown(TsmError):
     """The registry holds something else by that name already."""
 
     code, side, temporary = "already-known", Side.PEER, False
+
+
+class KeyNotWaiting(TsmError):
+    """This key of the device does not wait for a proof: it was replaced, retired or confirmed before."""
+
+    code, side, temporary = "key-not-waiting", Side.PEER, False
+
+
+class SecureElementTaken(TsmError):
+    """Another live device is registered with this secure element id."""
+
+    code, side, temporary = "secure-element-taken", Side.PEER, False
+
+
+class ProofWanted(TsmError):
+    """Only a fresh proof by the device's crypto SE ends this suspension."""
+
+    code, side, temporary = "proof-wanted", Side.PEER, False

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tsm_gateway.messages import Receipt, Segment, Submission, Ticket, Verdict
+    from tsm_gateway.registry.control import ControlArrival
     from tsm_gateway.registry.device import DeviceEntry
     from tsm_gateway.registry.provider import ProviderEntry
     from tsm_gateway.relay.states import MessageState, Move
@@ -121,6 +122,7 @@ class Batch:
     submitted: list[SubmittedPart] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
     receipts: list[tuple[Receipt, int]] = field(default_factory=list)  # with the time they came
+    controls: list[ControlArrival] = field(default_factory=list)  # for provisioning to judge
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -133,6 +135,7 @@ class Batch:
             or self.windows
             or self.submitted
             or self.pivs
+            or self.controls
         )
 
 

@@ -1,0 +1,143 @@
+"""What provisioning, operators and the relay's sender of control messages ask; as of the last commit.
+
+A row whose checksum does not hold raises RowDamaged; besides, StoreBusy or StoreBroken.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tsm_gateway.registry.audit import ChainedEntry
+from tsm_gateway.registry.standing import Standing
+from tsm_gateway.store.audit_rows import read_entry
+from tsm_gateway.store.audit_statements import LIST_AUDIT, READ_AUDIT_HEAD
+from tsm_gateway.store.connection_store import reading
+from tsm_gateway.store.provisioning_rows import (
+    read_arrival,
+    read_enrolment,
+    read_message,
+    read_order,
+    read_package,
+    read_registration,
+    read_suspension,
+)
+from tsm_gateway.store.provisioning_statements import (
+    FIND_ENROLMENT,
+    FIND_REGISTRATION,
+    FIND_SUSPENSION,
+    LIST_ARRIVALS,
+    LIST_DUE_MESSAGES,
+    LIST_MESSAGES_OF,
+    LIST_ORDERS,
+    LIST_PACKAGES_OF,
+    LIST_PROVIDERS_OF,
+)
+from tsm_gateway.store.registry_rows import read_device, read_key
+from tsm_gateway.store.registry_statements import FIND_DEVICE, LIST_KEYS_OF_DEVICE
+from tsm_gateway.store.upkeep_statements import (
+    FIND_CREATED,
+    LIST_AGED_KEYS,
+    LIST_OVERDUE_KEYS,
+    LIST_USED_PENDING,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any, TypeVar
+
+    from tsm_gateway.registry.control import ControlArrival, ControlMessage
+    from tsm_gateway.registry.device import WrappedKey
+    from tsm_gateway.registry.key_package import KeyOrder
+    from tsm_gateway.store.connection_store import Reader
+    from tsm_gateway.store.failures import Health
+
+    T = TypeVar("T")
+
+BEFORE_ALL = (-1, b"")  # of (created, kid)
+
+
+class ProvisioningReads:
+    """The reading half of `ProvisioningStore`."""
+
+    def __init__(self, people: Reader, path: Path, health: Health) -> None:
+        """Read through `people`; long looks use a connection of their own to the database at `path`."""
+        self._people, self._path, self._health = people, path, health
+
+    def standing(self, device_id: str) -> Standing | None:
+        """All there is on one device; None when it is not known."""
+        with self._people.snapshot():
+            row = self._people.row(FIND_DEVICE, (device_id,))
+            if row is None:
+                return None
+            keys = self._people.rows(LIST_KEYS_OF_DEVICE, (device_id,))
+            packages = self._people.rows(LIST_PACKAGES_OF, (device_id,))
+            return Standing(
+                read_device(row),
+                self._one(FIND_ENROLMENT, device_id, read_enrolment),
+                self._one(FIND_SUSPENSION, device_id, read_suspension),
+                self._one(FIND_REGISTRATION, device_id, read_registration),
+                tuple(read_key(each).key for each in keys),
+                tuple(read_package(each) for each in packages),
+            )
+
+    def _one(self, sql: str, device_id: str, read: Callable[[Any], T]) -> T | None:
+        row = self._people.row(sql, (device_id,))
+        return None if row is None else read(row)
+
+    def orders(self, limit: int) -> list[KeyOrder]:
+        """New keys that were asked for and not made yet, oldest first."""
+        return [read_order(row) for row in self._people.rows(LIST_ORDERS, (limit,))]
+
+    def control_arrivals(self, limit: int) -> list[ControlArrival]:
+        """Confirmations nobody judged yet, oldest first."""
+        return [read_arrival(row) for row in self._people.rows(LIST_ARRIVALS, (limit,))]
+
+    def controls(self, device_id: str) -> list[ControlMessage]:
+        """Messages that carry, carried or were to carry keys to a device, newest first."""
+        return [read_message(row) for row in self._people.rows(LIST_MESSAGES_OF, (device_id,))]
+
+    def due_controls(self, now: int, limit: int) -> list[ControlMessage]:
+        """Queued messages that may be sent at Unix second `now`, those due longest first."""
+        return [read_message(row) for row in self._people.rows(LIST_DUE_MESSAGES, (now, limit))]
+
+    def overdue_keys(
+        self, *, created_before: int, packets: int, after: bytes = b"", limit: int = 1000
+    ) -> list[WrappedKey]:
+        """Current keys of active devices that are too old or used too much, and nothing is done about it.
+
+        Too old: made before the Unix second `created_before`. Used too much: `packets` packet numbers
+        behind the first one of its package. 0 turns a criterion off. A device with an order or a newer key
+        that waits is left out. Pages follow one another by `after`, the last kid of the page before, as
+        long as the criteria are the same.
+
+        By age alone an index leads to them. Use is known only by the windows, each of which is looked at:
+        blocking, seconds for a million keys; may be called from any thread.
+        """
+        with reading(self._path, self._health) as reader:
+            if packets:
+                values = (packets, created_before, after, limit)
+                return [read_key(row).key for row in reader.rows(LIST_OVERDUE_KEYS, values)]
+            start = reader.row(FIND_CREATED, (after,)) or BEFORE_ALL
+            rows = reader.rows(LIST_AGED_KEYS, (created_before, *start, limit)) if created_before else []
+            return [read_key(row).key for row in rows]
+
+    def used_pending(self, *, after: bytes = b"", limit: int = 1000) -> list[WrappedKey]:
+        """PENDING keys of registered devices under which packets came, by kid, those behind `after`."""
+        return [read_key(row).key for row in self._people.rows(LIST_USED_PENDING, (after, limit))]
+
+    def providers_of(self, device_id: str) -> list[tuple[str, int, int]]:
+        """Providers whom the device paid: name, payments still kept, when the last one came; by name."""
+        return [tuple(row) for row in self._people.rows(LIST_PROVIDERS_OF, (device_id,))]
+
+    def audit(self, after: int = 0, limit: int = 1000) -> list[ChainedEntry]:
+        """Entries of the audit log in order, those behind number `after`, as they are stored.
+
+        `registry.audit.broken_links` tells whether they are what was written.
+        """
+        return [read_entry(row) for row in self._people.rows(LIST_AUDIT, (after, limit))]
+
+    def audit_head(self) -> tuple[int, bytes]:
+        """Number and hash (32 octets) of the last entry; (0, 32 zero octets) ahead of the first."""
+        sequence, octets = self._people.row(READ_AUDIT_HEAD)
+        return sequence, octets
