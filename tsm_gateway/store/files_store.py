@@ -1,4 +1,11 @@
-"""The store's files: who may touch them, and how one is replaced so that a crash leaves old or new."""
+"""The store's files: who may touch them, and how one is replaced so that a crash leaves old or new.
+
+| directory | files in it | who opens them |
+|---|---|---|
+| writable by its owner alone | 0600 | that user, or root |
+| set-group-ID and writable by its group | 0660, of that group | relay and provisioning, each its own user |
+| writable by everybody | none: refused | |
+"""
 
 from __future__ import annotations
 
@@ -17,33 +24,66 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRIVATE: Final = 0o600
+SHARED: Final = 0o660
 PATIENCE_S: Final = 2.0  # for a lock that others hold for one fsync
 PAUSE_S: Final = 0.005
-OTHERS: Final = 0o077  # permission bits of group and everybody
-OTHERS_WRITE: Final = 0o022
+GROUP: Final = 0o070  # permission bits of the group …
+EVERYBODY: Final = 0o007  # … and of everybody
+GROUP_WRITE: Final = 0o020
+EVERYBODY_WRITE: Final = 0o002
 
 
 def check_directory(directory: Path) -> None:
-    """Raise StoreUnsafe unless `directory` exists, is ours or root's, and only its owner may write to it."""
+    """Raise StoreUnsafe unless `directory` exists and only its owner, or a group of ours, may write to it.
+
+    Its owner is us or root; or it is shared on purpose, which its set-group-ID bit says.
+    """
     try:
         found = directory.stat()
     except OSError as error:
         raise StoreUnsafe(path=str(directory), why="the directory cannot be read: create it") from error
     if not stat.S_ISDIR(found.st_mode):
         raise StoreUnsafe(path=str(directory), why="not a directory")
-    _check_owner(directory, found.st_uid)
-    if found.st_mode & OTHERS_WRITE and not found.st_mode & stat.S_ISVTX:
+    if _is_shared(found):
+        if not _is_member(found.st_gid):
+            why = "it is shared with a group this user is not in: add the user to it"
+            raise StoreUnsafe(path=str(directory), why=why)
+    else:
+        _check_owner(directory, found.st_uid)
+        if found.st_mode & GROUP_WRITE and not found.st_mode & stat.S_ISVTX:
+            raise StoreUnsafe(path=str(directory), why="others may write to it: chmod go-w")
+    if found.st_mode & EVERYBODY_WRITE and not found.st_mode & stat.S_ISVTX:
         raise StoreUnsafe(path=str(directory), why="others may write to it: chmod go-w")
 
 
 def check_file(path: Path) -> None:
-    """Raise StoreUnsafe unless the file is a plain one of ours that nobody else may open."""
-    found = path.lstat()
+    """Raise StoreUnsafe unless the file is a plain one of ours that nobody else may open.
+
+    In a shared directory its group may, if it is the directory's.
+    """
+    found, directory = path.lstat(), path.parent.stat()
     if not stat.S_ISREG(found.st_mode):
         raise StoreUnsafe(path=str(path), why="not a plain file")
+    if _is_shared(directory) and found.st_gid == directory.st_gid:
+        if found.st_mode & EVERYBODY:
+            raise StoreUnsafe(path=str(path), why="others may open it: chmod 660")
+        return
     _check_owner(path, found.st_uid)
-    if found.st_mode & OTHERS:
+    if found.st_mode & (GROUP | EVERYBODY):
         raise StoreUnsafe(path=str(path), why="others may open it: chmod 600")
+
+
+def mode_in(directory: Path) -> int:
+    """The permission bits of a file of the store in `directory`. Raises OSError."""
+    return SHARED if _is_shared(directory.stat()) else PRIVATE
+
+
+def _is_shared(directory: os.stat_result) -> bool:
+    return bool(directory.st_mode & stat.S_ISGID and directory.st_mode & GROUP_WRITE)
+
+
+def _is_member(group: int) -> bool:
+    return os.geteuid() == 0 or group == os.getegid() or group in os.getgroups()
 
 
 def _check_owner(path: Path, uid: int) -> None:
@@ -59,15 +99,18 @@ def free_octets(directory: Path) -> int:
 
 
 def write_atomically(path: Path, octets: bytes) -> None:
-    """Replace `path` by a private file holding `octets`, fsynced; the owner stays who it was.
+    """Replace `path` by a file of the store holding `octets`, fsynced; the owner stays who it was.
 
     Raises StoreFull or StoreBroken; the old file is untouched then.
     """
     with _os_errors():
         new = path.with_name(path.name + ".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE)
+        mode = mode_in(path.parent)
+        new.unlink(missing_ok=True)  # of a crash, perhaps of another user
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
         try:
             _keep_owner(path, descriptor)
+            os.fchmod(descriptor, mode)
             os.write(descriptor, octets)
             os.fsync(descriptor)
         finally:
@@ -137,10 +180,14 @@ def sync_directory(directory: Path) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Create an empty private file, in place of a leftover. Raises StoreFull or StoreBroken."""
+    """Create an empty file of the store, in place of a leftover. Raises StoreFull or StoreBroken."""
     with _os_errors():
         path.unlink(missing_ok=True)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+        try:
+            os.fchmod(descriptor, mode_in(path.parent))
+        finally:
+            os.close(descriptor)
 
 
 def _sync(directory: Path) -> None:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Self
 
 from tsm_gateway.store.failures import StoreLocked, translate_os
-from tsm_gateway.store.files_store import PRIVATE
+from tsm_gateway.store.files_store import PRIVATE, SHARED, mode_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,10 @@ class StoreLock:
         """Lock the store at `database`. Raises StoreLocked with the holder's pid, StoreFull, StoreBroken."""
         path = database.with_name(database.name + ".lock")
         try:
+            shared = mode_in(path.parent) == SHARED
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE)
+            if shared and os.fstat(descriptor).st_uid == os.geteuid():
+                os.fchmod(descriptor, SHARED)
         except OSError as error:
             raise translate_os(error) from error
         try:
