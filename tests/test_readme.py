@@ -61,7 +61,7 @@ def test_a_provider_who_follows_the_guide_verifies_what_the_device_signed(guide:
 
 
 def test_a_provider_who_follows_the_guide_opens_the_key_it_was_sent(guide: dict[str, Any]) -> None:
-    identity = new_identity(bytes(8), NOW)
+    identity = new_identity(NOW)
     recipient = read_recipient(identity.certificate, NOW)
     record = handover_record(Secret(KEY), recipient, KeyIdentity("tsm-1", NAME, KID, 1))
     opened = guide["open_key_file"](json.dumps(record), identity.private_key, identity.certificate)

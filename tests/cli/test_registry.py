@@ -64,7 +64,7 @@ def test_a_device_is_registered_with_the_key_in_a_file(site: Site, store: Sqlite
 
 def test_a_virtual_devices_certificate_is_refused_in_production(site: Site, store: SqliteStore) -> None:
     certificate = site.folder / "virtual.der"
-    certificate.write_bytes(new_identity(bytes(8), int(time.time())).certificate)
+    certificate.write_bytes(new_identity(int(time.time())).certificate)
     given = ("--certificate", certificate, "--key-out", site.folder / "out")
     text = site.config.read_text("utf-8")
     far = text.replace('host = "127.0.0.1"', 'host = "smsc.example"\nallow_plaintext = true')

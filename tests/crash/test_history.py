@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,7 @@ class World:
     """One handset, one provider, and what an honest gateway would do between them."""
 
     def __init__(self) -> None:
-        identity = new_identity(secrets.token_bytes(8), NOW)
+        identity = new_identity(NOW)
         self.record = HandsetRecord(
             device_id=identity.device_id,
             kid=b"\0\0\0\1",

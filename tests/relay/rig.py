@@ -146,7 +146,7 @@ class Rig:
         key_state: KeyState = KeyState.CURRENT,
         piv: int = 1000,
     ) -> Handset:
-        identity = new_identity(os.urandom(8), NOW)
+        identity = new_identity(NOW)
         kid, key = os.urandom(4), Secret(os.urandom(32))
         msisdn = f"+4917012345{len(self.handsets):02}"
         device = Device(identity.device_id, state, identity.certificate, msisdn, NOW, NOW, "")

@@ -146,7 +146,7 @@ async def test_a_cti_is_known_as_long_as_its_certificate_is_accepted(rig: Rig):
 
 @rigged(devices=2)
 async def test_a_certificate_our_parser_takes_no_more_stops_its_device_and_not_the_gateway(rig: Rig):
-    stranger, certificate = new_identity(os.urandom(8), NOW), b"0\x03\x02\x01\x01"
+    stranger, certificate = new_identity(NOW), b"0\x03\x02\x01\x01"
     kid, key = os.urandom(4), Secret(os.urandom(32))
     rig.store.registry.add_device(
         Device(stranger.device_id, DeviceState.ACTIVE, certificate, "", NOW, NOW, ""),

@@ -29,7 +29,7 @@ Relay = Callable[..., list[Part]]
 
 @pytest.fixture(scope="session")
 def identity() -> Identity:
-    return new_identity(bytes.fromhex("00112233aabbccdd"), NOW)
+    return new_identity(NOW)
 
 
 @pytest.fixture

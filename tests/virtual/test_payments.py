@@ -53,7 +53,7 @@ def test_a_payment_reaches_the_provider_as_it_was_approved(
     assert [payment.as_json() for payment in opened] == [
         {
             "message_id": "00000000000000000000000000000001",
-            "device_id": "d:00112233aabbccdd",
+            "device_id": handset_record.device_id,
             "amount": "1299.00",
             "currency": "EUR",
             "to": ADDRESS,
@@ -292,5 +292,5 @@ def test_an_identity_says_that_it_is_for_tests(identity: Identity) -> None:
     assert "TEST ONLY" in certificate.subject.rfc4514_string()
     assert identity.device_id in certificate.subject.rfc4514_string()
     certificate.verify_directly_issued_by(certificate)
-    others = {new_identity(bytes((n,)) * 8, NOW).device_id for n in range(3)}
+    others = {new_identity(NOW).device_id for _ in range(3)}
     assert len(others) == 3

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REASON = "enrolled as a virtual party, for tests only"
 FIRST_PIV = 2**31  # first counters are random below it (design §5.4)
-_KEY_OCTETS, _KID_OCTETS, _SERIAL_OCTETS = 32, 4, 8
+_KEY_OCTETS, _KID_OCTETS = 32, 4
 _NAME_OCTETS = 32
 
 
@@ -98,7 +98,7 @@ def _register_provider(
 
 
 def _new_handset(provider_address: str, port: int, at: int) -> HandsetRecord:
-    identity = new_identity(secrets.token_bytes(_SERIAL_OCTETS), at)
+    identity = new_identity(at)
     return HandsetRecord(
         device_id=identity.device_id,
         kid=secrets.token_bytes(_KID_OCTETS),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tsm_gateway.virtual.cbor_literal import Value, decode, encode
-from tsm_gateway.virtual.cose_literal import read_sign1, sign1, verify_es256
+from tsm_gateway.virtual.cose_literal import read_sign1, sign1, verify_sign1
 from tsm_gateway.virtual.errors import FormatMalformed, PaymentRefused
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+    from tsm_gateway.virtual.signature_literal import SigningKey, VerifyingKey
 
 ISS, AUD, EXP, IAT, CTI = 1, 3, 4, 6, 7  # RFC 8392 §4
 PAYMENT = -65537  # private use: [instrument, amount, currency, [amr…]]
@@ -34,8 +34,8 @@ class Payment(NamedTuple):
         return "Payment(…)"
 
 
-def sign_payment(payment: Payment, private_key: EllipticCurvePrivateKey) -> bytes:
-    """The certificate over `payment`, signed with the device's P-256 key."""
+def sign_payment(payment: Payment, private_key: SigningKey) -> bytes:
+    """The certificate over `payment`, signed with the device's key."""
     claims: dict[int, Value] = {
         ISS: payment.device_id,
         AUD: payment.address,
@@ -47,11 +47,9 @@ def sign_payment(payment: Payment, private_key: EllipticCurvePrivateKey) -> byte
     return sign1(encode(claims), private_key)
 
 
-def verify_payment(certificate: bytes, public_key: EllipticCurvePublicKey) -> Payment:
+def verify_payment(certificate: bytes, public_key: VerifyingKey) -> Payment:
     """The payment that `certificate` proves. Raises FormatMalformed or PaymentRefused."""
-    message = read_sign1(certificate)
-    verify_es256(message.signed, message.signature, public_key)
-    return _payment(message.payload)
+    return _payment(verify_sign1(read_sign1(certificate), public_key))
 
 
 def read_payment(certificate: bytes) -> Payment:

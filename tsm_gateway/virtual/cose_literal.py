@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-
 from tsm_gateway.virtual.cbor_literal import OCTETS, Value, decode, encode, head
-from tsm_gateway.virtual.errors import FormatMalformed, PaymentRefused
+from tsm_gateway.virtual.errors import FormatMalformed
+from tsm_gateway.virtual.signature_literal import (
+    HEADERS,
+    SigningKey,
+    VerifyingKey,
+    header_of,
+    require_signature,
+    signature_over,
+)
 
 A256GCM = bytes.fromhex("A10103")  # {1: 3}, RFC 9053 §4.1
-ES256 = bytes.fromhex("A10126")  # {1: -7}, RFC 9053 §2.1
-_SCALAR = 32  # octets of r and of s on P-256
-_ECDSA = ec.ECDSA(SHA256())
 
 
 class Sign1(NamedTuple):
-    """A COSE_Sign1 read: its payload, what was signed, and the signature, r || s of 64 octets."""
+    """A COSE_Sign1 read: its header, its payload, what was signed, and the signature."""
 
+    header: bytes  # one of HEADERS
     payload: bytes
     signed: bytes
     signature: bytes
@@ -48,30 +49,32 @@ def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -
     return encode(["Signature1", protected, external_aad, payload])
 
 
-def sign1(payload: bytes, private_key: ec.EllipticCurvePrivateKey) -> bytes:
-    """An untagged COSE_Sign1 with ES256 over `payload`: `84 43A10126 A0 payload 5840 r||s`."""
-    r, s = decode_dss_signature(private_key.sign(sig_structure(ES256, payload), _ECDSA))
-    signature = r.to_bytes(_SCALAR, "big") + s.to_bytes(_SCALAR, "big")
-    return b"\x84" + octet_string(ES256) + b"\xa0" + octet_string(payload) + octet_string(signature)
+def sign1(payload: bytes, private_key: SigningKey) -> bytes:
+    """An untagged COSE_Sign1 over `payload`, with P-256 `84 43A10126 A0 payload 5840 r||s`."""
+    header = header_of(private_key)
+    signature = signature_over(sig_structure(header, payload), private_key)
+    return b"\x84" + octet_string(header) + b"\xa0" + octet_string(payload) + octet_string(signature)
 
 
 def read_sign1(octets: bytes) -> Sign1:
-    """Take an untagged ES256 COSE_Sign1 apart. Raises FormatMalformed."""
+    """Take an untagged COSE_Sign1 apart. Raises FormatMalformed."""
     match decode(octets):
         case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)]:
-            if protected != ES256 or unprotected or len(signature) != 2 * _SCALAR:
+            if protected not in HEADERS or unprotected:
                 raise FormatMalformed(what="a COSE_Sign1 with another header")
-            return Sign1(payload, sig_structure(protected, payload), signature)
+            return Sign1(protected, payload, sig_structure(protected, payload), signature)
     raise FormatMalformed(what="not a COSE_Sign1")
 
 
-def verify_es256(signed: bytes, signature: bytes, public_key: ec.EllipticCurvePublicKey) -> None:
-    """Verify `signature`, r || s of 64 octets, over `signed`. Raises PaymentRefused."""
-    r, s = (int.from_bytes(half, "big") for half in (signature[:_SCALAR], signature[_SCALAR:]))
-    try:
-        public_key.verify(encode_dss_signature(r, s), signed, _ECDSA)
-    except InvalidSignature:
-        raise PaymentRefused(what="signature") from None
+def verify_sign1(message: Sign1, public_key: VerifyingKey) -> bytes:
+    """The payload of `message` that `public_key` signed.
+
+    Raises FormatMalformed for the header of another kind of key, PaymentRefused for another signature.
+    """
+    if message.header != header_of(public_key):
+        raise FormatMalformed(what="the algorithm of another key")
+    require_signature(message.signed, message.signature, public_key)
+    return message.payload
 
 
 def as_list(value: Value, length: int) -> list[Value]:

@@ -17,9 +17,8 @@ from tsm_gateway.virtual.packet import Direction, Traffic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-
     from tsm_gateway.secret import Secret
+    from tsm_gateway.virtual.signature_literal import SigningKey
 
 
 class Order(NamedTuple):
@@ -46,7 +45,7 @@ class Personalisation(NamedTuple):
     key: Secret  # 32 octets, the gateway's random key
     next_piv: int
     port: int
-    private_key: EllipticCurvePrivateKey  # P-256
+    private_key: SigningKey
     instrument: bytes  # 16 octets
     pairing: Secret  # shared with the sensor
     method: str  # what the paired sensor senses

@@ -1,67 +1,123 @@
-"""What a virtual crypto element is born with: an id, a P-256 key and a self-signed certificate for tests."""
+"""What a virtual crypto element is born with: its keys, its certificates, and an id that is its key's hash.
+
+| kind | signs with | key packages are sealed to |
+|---|---|---|
+| `p256` | EC P-256 | the signing certificate |
+| `x25519` | EC P-256 | a key certificate over X25519 |
+| `ed25519` | Ed25519 | a key certificate over X25519 |
+| `rsa` | RSA, 2048 bits | the signing certificate |
+| `xwing` | EC P-256 | an X-Wing key the element signs for itself |
+"""
 
 from __future__ import annotations
 
-import datetime as dt
+import hashlib
+from enum import Enum
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-_LIFE = dt.timedelta(days=3650)
-_SKEW = dt.timedelta(days=1)
-_USES = (
-    "digital_signature",  # payment certificates
-    "key_agreement",  # the key package is sealed to this key (HPKE)
-)
-_NO_USES = (
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)
+from tsm_gateway.virtual.hybrid_key import HybridKey
+from tsm_gateway.virtual.signature_literal import SigningKey, VerifyingKey, header_of
+from tsm_gateway.virtual.x509_profile import Use, build_certificate, life
+
+_ID_OCTETS = 8
+_RSA_BITS = 2048
+
+
+class Kind(Enum):
+    """Which keys a crypto element has."""
+
+    P256 = "p256"
+    X25519 = "x25519"
+    ED25519 = "ed25519"
+    RSA = "rsa"
+    XWING = "xwing"
+
+
+# What the signing certificate allows: all sign payments and proofs, some are what packages are sealed to.
+SIGNING_USES = {
+    Kind.P256: (Use.DIGITAL_SIGNATURE, Use.KEY_AGREEMENT),
+    Kind.X25519: (Use.DIGITAL_SIGNATURE,),
+    Kind.ED25519: (Use.DIGITAL_SIGNATURE,),
+    Kind.RSA: (Use.DIGITAL_SIGNATURE, Use.KEY_ENCIPHERMENT),
+    Kind.XWING: (Use.DIGITAL_SIGNATURE, Use.KEY_AGREEMENT),
+}
+EXCHANGES = (Kind.X25519, Kind.ED25519)  # kinds with a key certificate
+
+
+class ElementKeys(NamedTuple):
+    """The private keys of one element."""
+
+    signing: SigningKey
+    exchange: X25519PrivateKey | None = None  # packages are sealed to its certificate
+    hybrid: HybridKey | None = None  # packages are sealed to it
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "ElementKeys(…)"
 
 
 class Identity(NamedTuple):
     """A device before any key was given to it."""
 
     device_id: str  # "d:" and 16 hexadecimal digits
-    private_key: ec.EllipticCurvePrivateKey
-    certificate: bytes  # X.509 DER
+    private_key: SigningKey
+    certificate: bytes  # X.509 DER, over `private_key`
+    kind: Kind = Kind.P256
+    exchange: X25519PrivateKey | None = None
+    key_certificate: bytes = b""  # X.509 DER, over `exchange`
+    hybrid: HybridKey | None = None
+    chain: tuple[bytes, ...] = ()  # X.509 DER of the issuing authorities, nearest first
 
     def __repr__(self) -> str:
         """Name the device."""
         return f"Identity({self.device_id})"
 
 
-def new_identity(serial: bytes, at: int) -> Identity:
-    """A fresh identity; `serial`, 8 octets, becomes the device id, `at` (Unix seconds) the time of birth."""
-    device_id = f"d:{serial.hex()}"
-    private_key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "TEST ONLY"),
-            x509.NameAttribute(NameOID.COMMON_NAME, device_id),
-        ]
+def device_id_of(public_key: VerifyingKey) -> str:
+    """`d:` and the first 8 octets, in hexadecimal, of SHA-256 over the DER SubjectPublicKeyInfo."""
+    spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"d:{hashlib.sha256(spki).digest()[:_ID_OCTETS].hex()}"
+
+
+def verifying_key(certificate: bytes) -> VerifyingKey:
+    """The public key of a signing certificate, X.509 DER. Raises ValueError for what signs nothing here."""
+    public_key = x509.load_der_x509_certificate(certificate).public_key()
+    header_of(public_key)
+    assert isinstance(public_key, VerifyingKey)  # noqa: S101 - header_of refused every other; tells mypy so
+    return public_key
+
+
+def new_keys(kind: Kind, *, rsa_bits: int = _RSA_BITS) -> ElementKeys:
+    """Fresh keys for an element of `kind`."""
+    signing: SigningKey
+    if kind is Kind.RSA:
+        signing = rsa.generate_private_key(public_exponent=65537, key_size=rsa_bits)
+    elif kind is Kind.ED25519:
+        signing = Ed25519PrivateKey.generate()
+    else:
+        signing = ec.generate_private_key(ec.SECP256R1())
+    return ElementKeys(
+        signing,
+        X25519PrivateKey.generate() if kind in EXCHANGES else None,
+        HybridKey.generate() if kind is Kind.XWING else None,
     )
-    born = dt.datetime.fromtimestamp(at, dt.UTC)
-    uses = dict.fromkeys(_USES, True) | dict.fromkeys(_NO_USES, False)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private_key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(born - _SKEW)
-        .not_valid_after(born + _LIFE)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(**uses), critical=True)
-        .sign(private_key, SHA256())
+
+
+def new_identity(at: int, kind: Kind = Kind.P256) -> Identity:
+    """A fresh identity nobody vouches for: self-signed at `at`, Unix seconds. An `Issuer` makes better ones.
+
+    A key certificate needs an issuer, so a kind with one gets none here.
+    """
+    keys = new_keys(kind)
+    public_key = keys.signing.public_key()
+    device_id = device_id_of(public_key)
+    certificate = build_certificate(
+        public_key, device_id, SIGNING_USES[kind], life(at), signer=keys.signing, issuer=None
     )
-    return Identity(device_id, private_key, certificate.public_bytes(Encoding.DER))
+    return Identity(device_id, keys.signing, certificate, kind, keys.exchange, b"", keys.hybrid)

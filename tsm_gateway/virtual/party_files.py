@@ -20,12 +20,11 @@ from tsm_gateway.virtual.party_records import (
     handset_from_json,
     provider_from_json,
 )
+from tsm_gateway.virtual.private_files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-_PRIVATE = 0o600
 
 
 def read_handset(path: Path) -> HandsetRecord:
@@ -40,7 +39,7 @@ def read_provider(path: Path) -> ProviderRecord:
 
 def write_party(path: Path, record: HandsetRecord | ProviderRecord) -> None:
     """Put `record` at `path`: 0600, whole or not at all, on the disk when this returns. Raises OSError."""
-    _replace(path, json.dumps(record.as_json(), indent=2) + "\n")
+    write_private(path, (json.dumps(record.as_json(), indent=2) + "\n").encode())
 
 
 def take_piv(path: Path, count: int = 1) -> HandsetRecord:
@@ -60,27 +59,6 @@ def _load(path: Path) -> object:
     except ValueError:
         raise PartyFileInvalid(what="not JSON", file=path.name) from None
     return fields
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)  # a crashed process of the same number left it
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename within `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

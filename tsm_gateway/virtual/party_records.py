@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tsm_gateway.secret import Secret
 from tsm_gateway.virtual.errors import PartyFileInvalid
+from tsm_gateway.virtual.signature_literal import SigningKey, header_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ class HandsetRecord:
     port: int
     msisdn: str
     certificate: bytes  # X.509 DER
-    private_key: ec.EllipticCurvePrivateKey
+    private_key: SigningKey
     provider_addresses: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
@@ -93,10 +93,11 @@ def _certificate_der(pem: str) -> bytes:
     return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
 
 
-def _private_key(pem: str) -> ec.EllipticCurvePrivateKey:
+def _private_key(pem: str) -> SigningKey:
     key = load_pem_private_key(pem.encode(), None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise PartyFileInvalid(what="a private key that is not on P-256")
+    if not isinstance(key, SigningKey):
+        raise PartyFileInvalid(what="a private key that signs nothing here")
+    header_of(key)  # ValueError for another curve
     return key
 
 

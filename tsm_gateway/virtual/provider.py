@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-
 from tsm_gateway.virtual.amount import write_amount
 from tsm_gateway.virtual.cbor_literal import decode
 from tsm_gateway.virtual.certificate import Payment, read_payment, require_current, verify_payment
 from tsm_gateway.virtual.cose_literal import as_list
 from tsm_gateway.virtual.errors import DeviceUnknown, FormatMalformed, PacketNotAuthentic, VirtualError
+from tsm_gateway.virtual.identity import verifying_key
 from tsm_gateway.virtual.inbox import Inbox
 from tsm_gateway.virtual.packet import Direction, Traffic, read_packet
 from tsm_gateway.virtual.part import read_header
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from tsm_gateway.virtual.inbox import Gap
     from tsm_gateway.virtual.part import Part
     from tsm_gateway.virtual.party_records import ProviderRecord
+    from tsm_gateway.virtual.signature_literal import VerifyingKey
 
 MESSAGE_ID_OCTETS = 16
 
@@ -66,7 +65,7 @@ class Provider:
         """The provider of `record`, which has received nothing yet."""
         self.record = record
         self._inbox = Inbox()
-        self._keys: dict[str, EllipticCurvePublicKey] = {}  # by device id, loaded when first needed
+        self._keys: dict[str, VerifyingKey] = {}  # by device id, loaded when first needed
         self._traffic: dict[int, Traffic] = {}  # by port
         self._seen: set[tuple[bytes, int]] = set()  # (kid, PIV)
 
@@ -119,16 +118,16 @@ class Provider:
             self._traffic[port] = traffic
         return traffic
 
-    def _public_key(self, device_id: str) -> EllipticCurvePublicKey:
+    def _public_key(self, device_id: str) -> VerifyingKey:
         public_key = self._keys.get(device_id)
         if public_key is None:
             certificate = self.record.devices.get(device_id)
             if certificate is None:
                 raise DeviceUnknown(device_id=device_id)
-            loaded = x509.load_der_x509_certificate(certificate).public_key()
-            if not isinstance(loaded, EllipticCurvePublicKey):
-                raise DeviceUnknown(device_id=device_id)
-            public_key = self._keys[device_id] = loaded
+            try:
+                public_key = self._keys[device_id] = verifying_key(certificate)
+            except ValueError:
+                raise DeviceUnknown(device_id=device_id) from None
         return public_key
 
 
