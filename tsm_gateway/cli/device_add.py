@@ -31,7 +31,7 @@ STATES = (DeviceState.KEYED, DeviceState.REGISTERED, DeviceState.ACTIVE)  # thos
 
 @click.command()
 @click.option(
-    "--certificate", type=FILE, required=True, help="The crypto SE's certificate: PEM or DER, P-256."
+    "--certificate", type=FILE, required=True, help="The crypto SE's certificate, PEM or DER: P-256, Ed25519 or RSA."
 )
 @click.option(
     "--id", "device_id", help="d: and 16 hexadecimal digits.  [default: from the certificate's key]"

@@ -43,7 +43,9 @@ REMEDIES: Mapping[str, str] = {
     "`device terminate` frees its elements; if not, one of the two is a copy.",
     "proof-wanted": "Let the handset reach channel 1, where it proves itself; if its crypto SE is gone, "
     "`device replace` or `device terminate`.",
-    "device-certificate-unusable": "Register the device with an X.509 certificate over an EC P-256 key.",
+    "device-certificate-unusable": "Register the device with an X.509 certificate over a key of EC P-256, "
+    "Ed25519, or RSA of 2048 to 4096 bits.",
+    "signing-key-unusable": "Use a certificate over EC P-256, Ed25519, or RSA of 2048 to 4096 bits.",
     "x509-unusable": "Ask for a new certificate: PEM or DER, valid now, allowed to sign.",
     "recipient-unusable": "Ask the provider for a certificate over P-256, X25519, or RSA of 2048 bits "
     "or more.",
@@ -106,6 +108,20 @@ REMEDIES: Mapping[str, str] = {
     '"offered".',
     "hybrid-key-not-offered": 'Set [provisioning] hybrid = "offered" if devices shall use X-Wing keys.',
     "number-invalid": 'The device\'s agent has to give its number as "+" and 7 to 15 digits, or none.',
+    "proof-malformed": _PEER_OCTETS,
+    "proof-refused": _PEER_OCTETS,
+    "proof-not-authentic": "The device has to sign with the key of its registered certificate, by the "
+    "algorithm of that key; see `device show`.",
+    "proof-wrong-device": _PEER_OCTETS,
+    "proof-wrong-key": "The device's agent has to install the newest key package and prove that key.",
+    "challenge-mismatch": "Nothing: the device's agent asks for a new challenge and answers that one.",
+    "confirmation-wrong": "The crypto SE holds another key than the package carried: `device rekey` makes it "
+    "a new one. If it comes again, suspend the device.",
+    "elements-equal": "The handset has to report two physically separate secure elements.",
+    "hybrid-key-malformed": _PEER_OCTETS,
+    "hybrid-key-not-authentic": _PEER_OCTETS,
+    "hybrid-key-wrong-device": _PEER_OCTETS,
+    "key-certificate-missing": "The device has to enrol with a key certificate (X25519) or a hybrid key.",
     "key-not-installable": "The device's agent fetches the key package first: GET /v1/key-package.",
     # SMPP
     "smpp-frame-length": "The stream is lost and the link binds again. If it comes back, something "

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from tsm_gateway.envelope.errors import Malformed
 
-_UINT, _BYTES, _TEXT = (major << 5 for major in (0, 2, 3))
+_UINT, _BYTES, _TEXT, _ARRAY = (major << 5 for major in (0, 2, 3, 4))
 _DIRECT = 24  # arguments below this stand in the initial octet itself (RFC 8949 §3)
 
 # Additional information -> octets the argument takes, and the least value that needs that many.
@@ -57,6 +57,13 @@ class Reader:
         if not octets.isascii() or not text.isprintable() or " " in text:
             raise Malformed
         return text
+
+    def array(self, least: int, most: int) -> int:
+        """Take the head of an array of `least` to `most` items; returns how many follow."""
+        count = self._argument(_ARRAY)
+        if not least <= count <= most:
+            raise Malformed
+        return count
 
     def rest(self) -> bytes:
         """Take all that is left."""

@@ -1,7 +1,7 @@
 """The payment certificate: what the crypto SE signed (design §5.3).
 
-A COSE_Sign1 under ES256 whose payload is a CWT claims map (RFC 8392 §3.1) of exactly these claims, in
-this order:
+A COSE_Sign1, by the algorithm of the device's key, whose payload is a CWT claims map (RFC 8392 §3.1) of
+exactly these claims, in this order:
 
 | key | claim | value |
 |---|---|---|
@@ -26,22 +26,24 @@ from typing import TYPE_CHECKING, Final
 import cbor2
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from tsm_gateway.envelope.cbor import Reader
-from tsm_gateway.envelope.cose import SIGN1_PROTECTED, parse_sign1, sig_structure
+from tsm_gateway.envelope.cose import parse_sign1
 from tsm_gateway.envelope.errors import (
     CertificateInvalid,
     CertificateMalformed,
     DeviceCertificateUnusable,
     Malformed,
+    SigningKeyUnusable,
 )
 from tsm_gateway.envelope.redacted import Redacted
+from tsm_gateway.envelope.signature import check_signature, signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tsm_gateway.envelope.cose import Sign1, SignatureAlgorithm
+    from tsm_gateway.envelope.signature import SigningKey
 
 BIOMETRIC: Final = frozenset({"face", "fpt", "iris"})  # RFC 8176 §2
 AMR: Final = BIOMETRIC | {"pin"}
@@ -53,7 +55,6 @@ _MAX_AUDIENCE: Final = 64
 _CTI_OCTETS: Final = 8
 _INSTRUMENT_OCTETS: Final = 16
 _MAX_CURRENCY: Final = 999
-_HALF: Final = 32  # octets of r, and of s
 
 # Map of six and the keys in deterministic order, the payment array's head beside its key.
 _CLAIM_ISS, _CLAIM_AUD, _CLAIM_EXP, _CLAIM_IAT, _CLAIM_CTI = b"\xa6\x01", b"\x03", b"\x04", b"\x06", b"\x07"
@@ -81,7 +82,8 @@ class PaymentCertificate(Redacted):
     currency: int  # ISO 4217 numeric
     amr: tuple[str, ...]  # how the user was authenticated, as the SE ordered it
     signed: bytes  # the Sig_structure
-    signature: bytes  # r || s, 64 octets
+    signature: bytes
+    algorithm: SignatureAlgorithm  # as its header says
 
     @property
     def biometric(self) -> bool:
@@ -92,13 +94,13 @@ class PaymentCertificate(Redacted):
 def read_certificate(octets: bytes) -> PaymentCertificate:
     """Read a payment certificate without judging it. Raises CertificateMalformed."""
     try:
-        payload, signature = parse_sign1(octets)
-        return _read_claims(Reader(payload), sig_structure(SIGN1_PROTECTED, payload), signature)
+        statement = parse_sign1(octets)
+        return _read_claims(Reader(statement.payload), statement)
     except Malformed:
         raise CertificateMalformed from None
 
 
-def _read_claims(reader: Reader, signed: bytes, signature: bytes) -> PaymentCertificate:
+def _read_claims(reader: Reader, statement: Sign1) -> PaymentCertificate:
     reader.literal(_CLAIM_ISS)
     issuer = reader.text(_ISSUER_LENGTH, _ISSUER_LENGTH)
     if not _ISSUER.fullmatch(issuer):
@@ -119,31 +121,30 @@ def _read_claims(reader: Reader, signed: bytes, signature: bytes) -> PaymentCert
     if amr is None:
         raise Malformed
     return PaymentCertificate(
-        issuer, audience, expires, issued, cti, instrument, amount, currency, amr, signed, signature
+        *(issuer, audience, expires, issued, cti, instrument, amount, currency, amr),
+        *(statement.signed, statement.signature, statement.algorithm),
     )
 
 
-def verify_signature(certificate: PaymentCertificate, public_key: EllipticCurvePublicKey) -> None:
-    """Check the ES256 signature (RFC 9053 §2.1) under the device's key. Raises CertificateInvalid.
+def verify_signature(certificate: PaymentCertificate, public_key: SigningKey) -> None:
+    """Check the signature under the device's key, whose algorithm it must be. Raises CertificateInvalid.
 
-    Touches nothing shared and leaves the interpreter lock while it computes, so it may run in a pool
-    of threads. ECDSA admits a second signature (r, n-s) to each; what tells payments apart is
-    (iss, cti), never the signature.
+    May run in a pool of threads. ECDSA admits a second signature (r, n-s) to each; what tells payments
+    apart is (iss, cti), never the signature.
     """
-    r = int.from_bytes(certificate.signature[:_HALF], "big")
-    s = int.from_bytes(certificate.signature[_HALF:], "big")
     try:
-        public_key.verify(encode_dss_signature(r, s), certificate.signed, ECDSA(SHA256()))
+        check_signature(public_key, certificate.algorithm, certificate.signature, certificate.signed)
     except InvalidSignature:
         raise CertificateInvalid from None
 
 
-def load_public_key(der: bytes) -> EllipticCurvePublicKey:
-    """The EC P-256 key in a device's X.509 certificate (DER). Raises DeviceCertificateUnusable."""
+def load_public_key(der: bytes) -> SigningKey:
+    """The key in a device's X.509 certificate (DER): EC P-256, Ed25519, or RSA of 2048 to 4096 bits.
+
+    Raises DeviceCertificateUnusable.
+    """
     try:
-        key = x509.load_der_x509_certificate(der).public_key()
-    except (ValueError, UnsupportedAlgorithm):
+        _, key = signing_key(x509.load_der_x509_certificate(der).public_key())
+    except (ValueError, UnsupportedAlgorithm, SigningKeyUnusable):
         raise DeviceCertificateUnusable from None
-    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise DeviceCertificateUnusable
     return key

@@ -2,38 +2,67 @@
 
 ```
 Encrypt0   83  43 A1 01 03   A2 04 44 <kid:4>  06 4n <PIV:1..5>   <ciphertext || tag:16 as a bstr>
-Sign1      84  43 A1 01 26   A0   <payload as a bstr>   58 40 <r:32 || s:32>
+Sign1      84  <protected>   A0   <payload as a bstr>   <signature as a bstr>
 ```
 
-Untagged; `alg` is A256GCM (3) and ES256 (-7) and nothing else; no `crit`, no further header. So both
-headers are literals: whatever differs in one octet is Malformed.
+| alg | protected | signature | of |
+|---|---|---|---|
+| ES256 (-7) | 43 A1 01 26 | 64: r:32, s:32 (RFC 9053 §2.1) | EC P-256 |
+| EdDSA (-8) | 43 A1 01 27 | 64 (RFC 9053 §2.2) | Ed25519 |
+| PS256 (-37) | 44 A1 01 38 24 | 256..512: as long as the modulus (RFC 8230 §2) | RSA |
+
+Untagged; `alg` is A256GCM (3) in the one and of this table in the other; no `crit`, no further header. So
+all headers are literals: whatever differs in one octet is Malformed. Which of the three algorithms a
+signature must have is no choice of its writer but follows from the key (signature.py).
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import cbor2
 
 from tsm_gateway.envelope.cbor import Reader
 from tsm_gateway.envelope.errors import Malformed
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 KID_OCTETS: Final = 4
 TAG_OCTETS: Final = 16
-SIGNATURE_OCTETS: Final = 64  # r || s, 32 octets each (RFC 9053 §2.1)
 MAX_PIV: Final = (1 << 40) - 1  # five octets (RFC 8613 §7.2.1)
 MAX_STRUCTURE: Final = 1024  # octets; the longest genuine packet has under 400
 
 ENCRYPT0_PROTECTED: Final = bytes.fromhex("a10103")  # {alg: A256GCM}
-SIGN1_PROTECTED: Final = bytes.fromhex("a10126")  # {alg: ES256}
 
 _ENCRYPT0_HEAD: Final = bytes.fromhex("83 43a10103 a2 0444")  # up to the kid's octets
 _ENCRYPT0_LEAST: Final = 32  # with a PIV of one octet and an empty plaintext
-_SIGN1_HEAD: Final = bytes.fromhex("84 43a10126 a0")
 _KID_END: Final = len(_ENCRYPT0_HEAD) + KID_OCTETS
 _PIV_START: Final = _KID_END + 2
 _PIV_LABEL: Final = 0x06
 _BSTR: Final = 0x40
+
+
+class SignatureAlgorithm(IntEnum):
+    """How a statement is signed, by COSE's number."""
+
+    ES256 = -7  # ECDSA over P-256 with SHA-256
+    EDDSA = -8  # Ed25519
+    PS256 = -37  # RSASSA-PSS with SHA-256, MGF1-SHA-256 and a salt of 32 octets
+
+
+SIGN1_PROTECTED: Mapping[SignatureAlgorithm, bytes] = {
+    algorithm: cbor2.dumps({1: int(algorithm)}) for algorithm in SignatureAlgorithm
+}
+SIGNATURE_OCTETS: Mapping[SignatureAlgorithm, tuple[int, int]] = {  # least and most
+    SignatureAlgorithm.ES256: (64, 64),
+    SignatureAlgorithm.EDDSA: (64, 64),
+    SignatureAlgorithm.PS256: (256, 512),  # RSA of 2048 to 4096 bits
+}
+_SIGN1_HEADS: Mapping[SignatureAlgorithm, bytes] = {
+    algorithm: b"\x84" + cbor2.dumps(protected) + b"\xa0" for algorithm, protected in SIGN1_PROTECTED.items()
+}
 
 
 class Encrypt0(NamedTuple):
@@ -48,7 +77,13 @@ class Sign1(NamedTuple):
     """A signed statement taken apart."""
 
     payload: bytes
-    signature: bytes  # r || s, 64 octets
+    signature: bytes  # as long as the table says
+    algorithm: SignatureAlgorithm
+
+    @property
+    def signed(self) -> bytes:
+        """The Sig_structure: what the signature is over."""
+        return sig_structure(SIGN1_PROTECTED[self.algorithm], self.payload)
 
 
 def parse_encrypt0(octets: bytes) -> Encrypt0:
@@ -81,21 +116,30 @@ def enc_structure(protected: bytes, external_aad: bytes) -> bytes:
     return cbor2.dumps(["Encrypt0", protected, external_aad])
 
 
-def parse_sign1(octets: bytes) -> Sign1:
-    """Take a COSE_Sign1 of at most MAX_STRUCTURE octets apart. Raises Malformed."""
-    if len(octets) > MAX_STRUCTURE:
+def parse_sign1(octets: bytes, most: int = MAX_STRUCTURE) -> Sign1:
+    """Take a COSE_Sign1 of at most `most` octets apart. Raises Malformed."""
+    if len(octets) > most:
         raise Malformed
-    reader = Reader(octets)
-    reader.literal(_SIGN1_HEAD)
-    payload = reader.octets(1, MAX_STRUCTURE)
-    signature = reader.octets(SIGNATURE_OCTETS, SIGNATURE_OCTETS)
+    algorithm = _sign1_algorithm(octets)
+    reader = Reader(octets, len(_SIGN1_HEADS[algorithm]))
+    payload = reader.octets(1, most)
+    signature = reader.octets(*SIGNATURE_OCTETS[algorithm])
     reader.end()
-    return Sign1(payload, signature)
+    return Sign1(payload, signature, algorithm)
 
 
-def build_sign1(payload: bytes, signature: bytes) -> bytes:
-    """Put a COSE_Sign1 together: `signature` is r || s, 64 octets."""
-    return b"".join((_SIGN1_HEAD, cbor2.dumps(payload), cbor2.dumps(signature)))
+def _sign1_algorithm(octets: bytes) -> SignatureAlgorithm:
+    for algorithm, head in _SIGN1_HEADS.items():
+        if octets.startswith(head):
+            return algorithm
+    raise Malformed
+
+
+def build_sign1(
+    payload: bytes, signature: bytes, algorithm: SignatureAlgorithm = SignatureAlgorithm.ES256
+) -> bytes:
+    """Put a COSE_Sign1 together: `signature` is as long as the table says."""
+    return b"".join((_SIGN1_HEADS[algorithm], cbor2.dumps(payload), cbor2.dumps(signature)))
 
 
 def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:

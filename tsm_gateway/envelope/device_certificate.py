@@ -14,6 +14,8 @@ from tsm_gateway.envelope.x509_octets import X509Unusable, load_certificate
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
+    from tsm_gateway.envelope.signature import SigningKey
+
 ID_OCTETS = 8  # of the hash
 TEST_ONLY = "TEST ONLY"  # the subject's organisation, in certificates of virtual devices
 
@@ -27,10 +29,10 @@ class DeviceCertificate(NamedTuple):
 
 
 def read_device_certificate(octets: bytes, at: int) -> DeviceCertificate:
-    """Read PEM or DER: EC P-256, valid at Unix second `at`, and allowed to sign if it states its uses.
+    """Read PEM or DER: valid at Unix second `at`, and allowed to sign if it states its uses.
 
-    The id follows the key: a renewed certificate over the same key stays the same device. Raises
-    X509Unusable, DeviceCertificateUnusable for another kind of key.
+    Its key is EC P-256, Ed25519, or RSA of 2048 to 4096 bits. Raises X509Unusable,
+    DeviceCertificateUnusable for another kind of key.
     """
     certificate = load_certificate(octets, at)
     der = certificate.public_bytes(Encoding.DER)
@@ -38,12 +40,17 @@ def read_device_certificate(octets: bytes, at: int) -> DeviceCertificate:
     if not _may_sign(certificate):
         message = "its key usage leaves out digitalSignature, and a device signs payments"
         raise X509Unusable(message)
+    return DeviceCertificate(der, device_id_of(key), test_only=is_test_only(certificate))
+
+
+def device_id_of(key: SigningKey) -> str:
+    """The id follows the key: a renewed certificate over the same key stays the same device."""
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    device_id = f"d:{sha256(spki).digest()[:ID_OCTETS].hex()}"
-    return DeviceCertificate(der, device_id, test_only=_is_test_only(certificate))
+    return f"d:{sha256(spki).digest()[:ID_OCTETS].hex()}"
 
 
-def _is_test_only(certificate: Certificate) -> bool:
+def is_test_only(certificate: Certificate) -> bool:
+    """Whether a virtual device holds the private key; no real issuer certifies under that name."""
     organisations = certificate.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
     return any(each.value == TEST_ONLY for each in organisations)
 

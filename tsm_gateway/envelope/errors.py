@@ -34,9 +34,15 @@ class CertificateInvalid(TsmError):
 
 
 class DeviceCertificateUnusable(TsmError):
-    """The device's registered X.509 certificate cannot be read, or its key is not EC P-256: enrol it anew."""
+    """The device's registered X.509 certificate does not read, or its key is of no kind we verify with."""
 
     code, side, temporary = "device-certificate-unusable", Side.OURS, False
+
+
+class SigningKeyUnusable(TsmError):
+    """Signatures are checked under EC P-256, Ed25519 and RSA of 2048 to 4096 bits only."""
+
+    code, side, temporary = "signing-key-unusable", Side.PEER, False
 
 
 class PivExhausted(TsmError):

@@ -64,7 +64,7 @@ class Device(NamedTuple):
 
     device_id: str  # "d:" and 16 lower-case hexadecimal digits
     state: DeviceState
-    certificate: bytes  # X.509 DER, the crypto SE's signing certificate (EC P-256)
+    certificate: bytes  # X.509 DER, the crypto SE's signing certificate
     msisdn: str  # E.164 with "+", "" when unknown; never authenticates
     created_at: int  # Unix seconds
     changed_at: int
