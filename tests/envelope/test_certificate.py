@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cbor2
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -139,7 +139,7 @@ def test_a_certificate_over_the_size_limit_is_malformed() -> None:
 
 def test_every_bit_of_payload_and_signature_is_signed() -> None:
     genuine = certificate()
-    payload, signature = parse_sign1(genuine)
+    payload, signature, _ = parse_sign1(genuine)
     last = payload[:-1] + bytes([payload[-1] ^ 0x15])  # "fpt" becomes "fpa": unreadable, not merely unsigned
     with pytest.raises(CertificateMalformed):
         read_certificate(build_sign1(last, signature))
@@ -199,11 +199,11 @@ def test_errors_hold_no_octet_of_the_certificate() -> None:
     assert "canary" not in repr((caught.value, caught.value.args, caught.value.__cause__))
 
 
-def x509_of(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+def x509_of(key: ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey | rsa.RSAPrivateKey) -> bytes:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test element")])
     start = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + dt.timedelta(days=1))
-    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else SHA256()
+    algorithm = None if isinstance(key, ed448.Ed448PrivateKey) else SHA256()
     return builder.sign(key, algorithm).public_bytes(Encoding.DER)
 
 
@@ -215,13 +215,14 @@ def test_a_devices_key_is_taken_from_its_x509_certificate() -> None:
     "der",
     [
         x509_of(ec.generate_private_key(ec.SECP384R1())),
-        x509_of(ed25519.Ed25519PrivateKey.generate()),
+        x509_of(ed448.Ed448PrivateKey.generate()),
+        x509_of(rsa.generate_private_key(65537, 1024)),  # noqa: S505 - that is the test
         x509_of(SIGNER)[:-1],
         b"",
         b"no certificate",
     ],
-    ids=["P-384", "Ed25519", "cut", "empty", "text"],
+    ids=["P-384", "Ed448", "RSA-1024", "cut", "empty", "text"],
 )
-def test_a_key_that_is_not_p256_or_no_certificate_at_all_is_unusable(der: bytes) -> None:
+def test_a_key_of_another_kind_or_no_certificate_at_all_is_unusable(der: bytes) -> None:
     with pytest.raises(DeviceCertificateUnusable):
         load_public_key(der)

@@ -21,6 +21,8 @@ from tsm_gateway.envelope.certificate import PaymentCertificate, read_certificat
 from tsm_gateway.envelope.cose import (
     ENCRYPT0_PROTECTED,
     SIGN1_PROTECTED,
+    Sign1,
+    SignatureAlgorithm,
     build_sign1,
     enc_structure,
     parse_encrypt0,
@@ -50,18 +52,16 @@ def public_key(key: dict[str, str]) -> ec.EllipticCurvePublicKey:
     return ec.EllipticCurvePublicNumbers(coordinate("x"), coordinate("y"), ec.SECP256R1()).public_key()
 
 
-def statement(signed: bytes, signature: bytes) -> PaymentCertificate:
+def statement(sign1: Sign1, external_aad: bytes = b"") -> PaymentCertificate:
     """Somebody else's statement in the type whose signature we verify."""
-    return PaymentCertificate("", "", 0, 0, b"", b"", 0, 0, (), signed, signature)
+    signed = sig_structure(SIGN1_PROTECTED[sign1.algorithm], sign1.payload, external_aad)
+    return PaymentCertificate("", "", 0, 0, b"", b"", 0, 0, (), signed, sign1.signature, sign1.algorithm)
 
 
 def verdict(octets: bytes, key: dict[str, str], external_aad: bytes = b"") -> str:
     """What `cose` and `verify_signature` make of an untagged COSE_Sign1."""
     try:
-        payload, signature = parse_sign1(octets)
-        verify_signature(
-            statement(sig_structure(SIGN1_PROTECTED, payload, external_aad), signature), public_key(key)
-        )
+        verify_signature(statement(parse_sign1(octets), external_aad), public_key(key))
     except Malformed:
         return "malformed"
     except CertificateInvalid:
@@ -145,7 +145,9 @@ def test_a_sign1_under_another_tag_is_malformed() -> None:
 def test_the_sig_structure_is_that_of_the_example(name: str) -> None:
     each = example("sign1-tests", name)
     external_aad = bytes.fromhex(each["input"]["sign0"].get("external", ""))
-    built = sig_structure(SIGN1_PROTECTED, each["input"]["plaintext"].encode(), external_aad)
+    built = sig_structure(
+        SIGN1_PROTECTED[SignatureAlgorithm.ES256], each["input"]["plaintext"].encode(), external_aad
+    )
     assert built.hex().upper() == each["intermediates"]["ToBeSign_hex"]
 
 
@@ -193,8 +195,9 @@ def test_the_token_signed_then_encrypted_is_no_packet_of_ours() -> None:
 def test_a_forged_signature_over_the_token_is_refused_by_the_library_too() -> None:
     """A control of these tests: the same key and text, one bit changed."""
     each = example("CWT", "A_3")
-    payload, signature = parse_sign1(each["octets"].removeprefix(SIGN1_TAG))
-    forged = statement(sig_structure(SIGN1_PROTECTED, payload), signature[:-1] + bytes([signature[-1] ^ 1]))
+    genuine = parse_sign1(each["octets"].removeprefix(SIGN1_TAG))
+    last = bytes([genuine.signature[-1] ^ 1])
+    forged = statement(genuine._replace(signature=genuine.signature[:-1] + last))
     with pytest.raises(CertificateInvalid):
         verify_signature(forged, public_key(each["input"]["sign0"]["key"]))
 

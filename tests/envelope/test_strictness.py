@@ -113,7 +113,7 @@ def test_what_is_built_is_read_back(kid: bytes, piv: int, sealed: bytes) -> None
 
 @given(payload=st.binary(min_size=1, max_size=600), signature=st.binary(min_size=64, max_size=64))
 def test_a_sign1_that_is_built_is_read_back(payload: bytes, signature: bytes) -> None:
-    assert parse_sign1(build_sign1(payload, signature)) == (payload, signature)
+    assert parse_sign1(build_sign1(payload, signature))[:2] == (payload, signature)
 
 
 values = st.recursive(
@@ -167,6 +167,11 @@ def test_a_certificate_of_one_random_octet_string_in_ten_thousand_is_refused() -
 
 def test_a_sign1_with_another_header_is_refused() -> None:
     genuine = sign(CLAIM_OCTETS)
-    for was, becomes in (("a10126", "a10127"), ("43a10126a0", "40a10126"), ("43a10126a0", "43a10126a10400")):
+    for was, becomes in (
+        ("a10126", "a10125"),
+        ("a10126", "a10128"),
+        ("43a10126a0", "40a10126"),
+        ("43a10126a0", "43a10126a10400"),
+    ):
         assert genuine.count(bytes.fromhex(was)) == 1
         assert outcome(parse_sign1, genuine.replace(bytes.fromhex(was), bytes.fromhex(becomes))) == "refused"

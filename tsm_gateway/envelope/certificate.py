@@ -49,8 +49,8 @@ BIOMETRIC: Final = frozenset({"face", "fpt", "iris"})  # RFC 8176 §2
 AMR: Final = BIOMETRIC | {"pin"}
 MAX_INTEGER: Final = (1 << 53) - 1
 
-_ISSUER: Final = re.compile(r"d:[0-9a-f]{16}")
-_ISSUER_LENGTH: Final = 18
+_DEVICE_ID: Final = re.compile(r"d:[0-9a-f]{16}")
+_DEVICE_ID_LENGTH: Final = 18
 _MAX_AUDIENCE: Final = 64
 _CTI_OCTETS: Final = 8
 _INSTRUMENT_OCTETS: Final = 16
@@ -102,9 +102,7 @@ def read_certificate(octets: bytes) -> PaymentCertificate:
 
 def _read_claims(reader: Reader, statement: Sign1) -> PaymentCertificate:
     reader.literal(_CLAIM_ISS)
-    issuer = reader.text(_ISSUER_LENGTH, _ISSUER_LENGTH)
-    if not _ISSUER.fullmatch(issuer):
-        raise Malformed
+    issuer = read_device_id(reader)
     reader.literal(_CLAIM_AUD)
     audience = reader.text(1, _MAX_AUDIENCE)
     reader.literal(_CLAIM_EXP)
@@ -124,6 +122,14 @@ def _read_claims(reader: Reader, statement: Sign1) -> PaymentCertificate:
         *(issuer, audience, expires, issued, cti, instrument, amount, currency, amr),
         *(statement.signed, statement.signature, statement.algorithm),
     )
+
+
+def read_device_id(reader: Reader) -> str:
+    """Take a device id, `d:` and 16 lower-case hexadecimal digits. Raises Malformed."""
+    device_id = reader.text(_DEVICE_ID_LENGTH, _DEVICE_ID_LENGTH)
+    if not _DEVICE_ID.fullmatch(device_id):
+        raise Malformed
+    return device_id
 
 
 def verify_signature(certificate: PaymentCertificate, public_key: SigningKey) -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
 from tsm_gateway.envelope.cbor import Reader
-from tsm_gateway.envelope.certificate import load_public_key
+from tsm_gateway.envelope.certificate import load_public_key, read_device_id
 from tsm_gateway.envelope.cose import parse_sign1
 from tsm_gateway.envelope.errors import Malformed
 from tsm_gateway.envelope.signature import check_signature
@@ -33,7 +33,6 @@ from tsm_gateway.provisioning.proof_errors import (
 XWING_OCTETS: Final = 1216
 MAX_STATEMENT: Final = 2048  # octets; 1777 with the longest signature
 _MLKEM_OCTETS: Final = 1184
-_DEVICE_ID_OCTETS: Final = 18
 _HEAD: Final = b"\xa3\x01\x6btsm-xwing-1\x02"
 _KEY: Final = b"\x03"
 
@@ -63,7 +62,7 @@ def read_hybrid_key(octets: bytes, *, device_id: str, signing_certificate: bytes
 def _read_payload(payload: bytes) -> tuple[str, bytes]:
     reader = Reader(payload)
     reader.literal(_HEAD)
-    named = reader.text(_DEVICE_ID_OCTETS, _DEVICE_ID_OCTETS)
+    named = read_device_id(reader)
     reader.literal(_KEY)
     key = reader.octets(XWING_OCTETS, XWING_OCTETS)
     reader.end()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cryptography.exceptions import InvalidSignature
 
 from tsm_gateway.envelope.cbor import Reader
-from tsm_gateway.envelope.certificate import AMR, MAX_INTEGER, load_public_key
+from tsm_gateway.envelope.certificate import AMR, MAX_INTEGER, load_public_key, read_device_id
 from tsm_gateway.envelope.cose import KID_OCTETS, Sign1, parse_sign1
 from tsm_gateway.envelope.errors import Malformed
 from tsm_gateway.envelope.signature import check_signature
@@ -45,7 +45,6 @@ MAX_METHODS: Final = 8
 HANDLE_HASH_OCTETS: Final = 32
 ELEMENT_ID: Final = (8, 32)  # octets, least and most
 
-_DEVICE_ID_OCTETS: Final = 18
 _LONGEST_METHOD: Final = max(map(len, AMR))
 _METHOD: Final = b"\x83"
 _HEAD: Final = b"\xa8\x01\x69tsm-reg-1\x02"
@@ -85,7 +84,7 @@ def read_proof(octets: bytes) -> Proof:
 
 def _read_payload(reader: Reader, statement: Sign1, octets: bytes) -> Proof:
     reader.literal(_HEAD)
-    device_id = reader.text(_DEVICE_ID_OCTETS, _DEVICE_ID_OCTETS)
+    device_id = read_device_id(reader)
     reader.literal(b"\x03")
     kid = reader.octets(KID_OCTETS, KID_OCTETS)
     reader.literal(b"\x04")
