@@ -16,8 +16,10 @@ from tsm_gateway.daemon.settings import load_settings
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
 UNIT = UNITS / "tsm-gateway.service"
+PROVISIONING = UNITS / "tsm-gateway-provisioning.service"
 EXPOSURE = 12  # tenths: 1.2 of 10
 
+both = pytest.mark.parametrize("unit", [UNIT, PROVISIONING], ids=lambda unit: unit.stem)
 pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
 
 
@@ -41,21 +43,25 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def runnable(tmp_path: Path) -> Path:
-    """The unit with programs and documents that exist on every machine."""
-    copy = tmp_path / UNIT.name
-    text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(), flags=re.MULTILINE)
+@pytest.fixture(params=[UNIT, PROVISIONING], ids=lambda unit: unit.stem)
+def runnable(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit with programs and documents that exist on every machine."""
+    unit: Path = request.param
+    copy = tmp_path / unit.name
+    text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE)
     copy.write_text(re.sub(r"^Documentation=.*", "", text, flags=re.MULTILINE))
     return copy
 
 
-def test_the_unit_exposes_no_more_than_it_may() -> None:
-    judged = analyze("security", "--offline=yes", f"--threshold={EXPOSURE}", UNIT)
+@both
+def test_the_unit_exposes_no_more_than_it_may_and_than_we_say(unit: Path) -> None:
+    judged = analyze("security", "--offline=yes", f"--threshold={EXPOSURE}", unit)
     assert judged.returncode == 0, judged.stdout
     exposure = re.search(r"exposure level for \S+: ([0-9.]+)", judged.stdout)
     assert exposure is not None
-    said = re.search(r"\*\*Exposure\*\*.*: ([0-9.]+) of 10", (UNITS / "README.md").read_text())
+    said = re.search(
+        rf"\*\*Exposure\*\*.*?([0-9.]+) of 10\s+\({unit.stem}\)", (UNITS / "README.md").read_text(), re.DOTALL
+    )
     assert said is not None
     assert float(exposure[1]) <= float(said[1])
 
@@ -83,23 +89,55 @@ def test_the_drop_in_is_understood(runnable: Path) -> None:
     assert (judged.returncode, judged.stderr) == (0, "")
 
 
-def test_exit_codes_mean_the_same_to_systemd() -> None:
-    unit = settings_of(UNIT)
-    assert unit["RestartPreventExitStatus"] == [" ".join(str(int(code)) for code in NO_RESTART)]
-    assert unit["RestartForceExitStatus"] == [" ".join(str(int(code)) for code in RESTART_ALWAYS)]
-    assert unit["Restart"] == ["on-failure"]
+@both
+def test_exit_codes_mean_the_same_to_systemd(unit: Path) -> None:
+    found = settings_of(unit)
+    assert found["RestartPreventExitStatus"] == [" ".join(str(int(code)) for code in NO_RESTART)]
+    assert found["RestartForceExitStatus"] == [" ".join(str(int(code)) for code in RESTART_ALWAYS)]
+    assert found["Restart"] == ["on-failure"]
 
 
-def test_the_drain_ends_before_systemd_loses_patience() -> None:
-    assert int(settings_of(UNIT)["TimeoutStopSec"][0]) >= 2 * DRAIN_S
+@both
+def test_the_drain_ends_before_systemd_loses_patience(unit: Path) -> None:
+    assert int(settings_of(unit)["TimeoutStopSec"][0]) >= 2 * DRAIN_S
 
 
-def test_keys_stay_out_of_core_files_and_swap() -> None:
-    unit = settings_of(UNIT)
-    assert unit["LimitCORE"] == ["0"]
-    assert unit["MemorySwapMax"] == ["0"]
-    assert "MemoryMax" in unit
-    assert "Environment" not in unit
+@both
+def test_keys_stay_out_of_core_files_and_swap(unit: Path) -> None:
+    found = settings_of(unit)
+    assert found["LimitCORE"] == ["0"]
+    assert found["MemorySwapMax"] == ["0"]
+    assert "MemoryMax" in found
+    assert "Environment" not in found
+
+
+def test_the_two_processes_are_two_users_who_share_the_store_alone() -> None:
+    relay, provisioning = settings_of(UNIT), settings_of(PROVISIONING)
+    assert relay["User"] != provisioning["User"]
+    assert relay["Group"] == provisioning["Group"]
+    directories = [f"/var/lib/{each}" for each in relay["StateDirectory"][0].split()]
+    assert provisioning["ReadWritePaths"] == [" ".join(directories)]
+    secrets = [
+        {each.partition(":")[0] for each in found["LoadCredential"]} for found in (relay, provisioning)
+    ]
+    assert secrets[0] & secrets[1] == {"master-key"}
+
+
+def test_the_provisioning_unit_hands_over_what_the_sample_configuration_asks_for() -> None:
+    settings = load_settings(ROOT / "config" / "gateway.toml", to_run=False)
+    wanted, unit = settings.provisioning, settings_of(PROVISIONING)
+    assert wanted is not None
+    assert wanted.metrics_address is not None
+    handed = {each.partition(":")[0]: each.partition(":")[2] for each in unit["LoadCredential"]}
+    secrets = {settings.keys.master, wanted.key, wanted.key_delivery_key}
+    assert {each.removeprefix("credential:") for each in secrets} == handed.keys()
+    for certificate, key in (
+        (wanted.certificate, wanted.key),
+        (wanted.key_delivery_certificate, wanted.key_delivery_key),
+    ):
+        assert handed[key.removeprefix("credential:")] == str(certificate.with_suffix(".key"))
+    ports = [wanted.address[1], wanted.metrics_address[1]]
+    assert unit["SocketBindAllow"] == [f"ipv4:tcp:{port}" for port in ports]
 
 
 def test_the_unit_hands_over_what_the_sample_configuration_asks_for() -> None:
@@ -132,7 +170,9 @@ def test_user_and_directories_are_made_as_the_unit_wants_them(tmp_path: Path) ->
         )
         assert made.returncode == 0, made.stderr
     passwd = (tmp_path / "etc" / "passwd").read_text()
-    assert passwd.startswith(f"{settings_of(UNIT)['User'][0]}:")
+    made_users = {line.partition(":")[0] for line in passwd.splitlines()}
+    assert {settings_of(unit)["User"][0] for unit in (UNIT, PROVISIONING)} <= made_users
+    assert settings_of(UNIT)["StateDirectoryMode"] == ["2770"]
     for directory in settings_of(UNIT)["StateDirectory"][0].split():
-        assert (tmp_path / "var" / "lib" / directory).stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "var" / "lib" / directory).stat().st_mode & 0o7777 == 0o2770
     assert (tmp_path / "etc" / "tsm-gateway").stat().st_mode & 0o777 == 0o750
