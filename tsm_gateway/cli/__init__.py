@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.
     "queue": "queue:queue",
     "key": "key:key",
     "store": "store:store",
+    "audit": "audit:audit",
     "virtual": "virtual:virtual",
 }
 

@@ -1,38 +1,47 @@
-"""`tsm-gateway device`: register devices by hand, show and move them, replace their keys."""
+"""`tsm-gateway device`: show devices, move them through their life, order keys; register some by hand."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import click
 
+from tsm_gateway.cli import device_loss, device_move
 from tsm_gateway.cli.context import open_store, read_settings
 from tsm_gateway.cli.device_add import add
 from tsm_gateway.cli.device_key import rotate_key
-from tsm_gateway.cli.output import number_in_part, output_option, show_record, show_rows, when
-from tsm_gateway.registry.device import DEVICE_MOVES, Device, DeviceMove, DeviceState
-from tsm_gateway.registry.errors import NotKnown
+from tsm_gateway.cli.device_life import LISTED, row_of
+from tsm_gateway.cli.device_number import number, replace
+from tsm_gateway.cli.device_rekey import rekey
+from tsm_gateway.cli.device_show import show
+from tsm_gateway.cli.output import output_option, show_rows
+from tsm_gateway.registry.device import Device, DeviceState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tsm_gateway.cli.output import Form
-    from tsm_gateway.registry.device import WrappedKey
     from tsm_gateway.store.registry_store import RegistryStore
 
 SLICE = 1000  # devices in memory at a time
-LISTED = ("device", "state", "msisdn", "changed_at", "reason")
 
 
-@click.group()
+class InOrder(click.Group):
+    """A group that lists its commands in the order of a device's life, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """As they were added."""
+        return list(self.commands)
+
+
+@click.group(cls=InOrder)
 def device() -> None:
-    """Register, show and move devices; a running gateway knows within a second."""
+    """Show and move devices and order their keys; a running gateway knows within a second.
 
-
-device.add_command(add)
-device.add_command(rotate_key)
+    Devices enrol and register by themselves over channel 1; `add` and `rotate-key` serve laboratories.
+    Every change, and every refused one, stands in the audit log: `tsm-gateway audit list`.
+    """
 
 
 @device.command(name="list")
@@ -62,78 +71,14 @@ def _devices(registry: RegistryStore, state: DeviceState | None, limit: int | No
         after, left = found[-1].device_id, None if left is None else left - len(found)
 
 
-@device.command()
-@click.argument("device_id", metavar="ID")
-@output_option
-@click.pass_obj
-def show(config_path: Path, device_id: str, form: Form) -> None:
-    """Show a device and the numbers of its keys; a key itself is never shown.
-
-    \b
-    Example: tsm-gateway device show d:0011223344556677
-    """
-    with open_store(read_settings(config_path)) as store:
-        found, keys = store.registry.device(device_id), store.registry.keys(device_id)
-        windows = {key.kid: store.registry.window_of(key.kid) for key in keys}
-    if found is None:
-        raise NotKnown(what="device", name=device_id)
-    rows = [{**key_row(key), "highest_piv": (windows[key.kid] or (None,))[0]} for key in keys]
-    if form == "table":
-        show_record(row_of(found), form)
-        click.echo()
-        show_rows(rows, ("kid", "epoch", "state", "master_version", "highest_piv", "created_at"), form)
-    else:
-        show_record({**row_of(found), "keys": rows}, form)
-
-
-def row_of(found: Device) -> dict[str, object]:
-    """A device as it may be shown."""
-    return {
-        "device": found.device_id,
-        "state": found.state.value,
-        "msisdn": number_in_part(found.msisdn),
-        "created_at": when(found.created_at),
-        "changed_at": when(found.changed_at),
-        "reason": found.reason,
-    }
-
-
-def key_row(key: WrappedKey) -> dict[str, object]:
-    """A key as it may be shown: which one, never what."""
-    return {
-        "kid": key.kid.hex(),
-        "epoch": key.epoch,
-        "state": key.state.value,
-        "master_version": key.master_version,
-        "created_at": when(key.created_at),
-    }
-
-
-def _mover(move: DeviceMove, does: str, why: str) -> Callable[..., None]:
-    """The command of one row of the state table; `why` is an example of a reason."""
-
-    @device.command(
-        name=move.value,
-        help=f"{does}\n\nAllowed for a device that is "
-        f"{', '.join(sorted(state.value for state in DEVICE_MOVES[move][0]))}.\n\n"
-        f"\b\nExample: tsm-gateway device {move.value} d:0011223344556677 --reason '{why}'",
-    )
-    @click.argument("device_ids", metavar="ID...", nargs=-1, required=True)
-    @click.option("--reason", default="", help="Why; kept with the device.")
-    @output_option
-    @click.pass_obj
-    def command(config_path: Path, device_ids: tuple[str, ...], reason: str, form: Form) -> None:
-        at, noted = int(time.time()), reason or f"{move.value} by an operator"
-        with open_store(read_settings(config_path)) as store:
-            moved = [store.registry.move_device(each, move, reason=noted, at=at) for each in device_ids]
-        show_rows(map(row_of, moved), LISTED, form)
-
-    return command
-
-
-for each, sentence, example in (
-    (DeviceMove.SUSPEND, "Refuse a device's payments until it is resumed.", "reported stolen"),
-    (DeviceMove.RESUME, "Take a suspended device's payments again.", "found again"),
-    (DeviceMove.TERMINATE, "Refuse a device's payments for good; its keys are retired.", "card replaced"),
+for each in (
+    show,
+    *device_move.COMMANDS,
+    *device_loss.COMMANDS,
+    number,
+    replace,
+    rekey,
+    add,
+    rotate_key,
 ):
-    _mover(each, sentence, example)
+    device.add_command(each)

@@ -29,6 +29,10 @@ REMEDIES: Mapping[str, str] = {
     "file-denied": "Write to a directory that belongs to you, or run the command as its owner.",
     "gateway-running": "Stop the gateway (`systemctl stop tsm-gateway`), or use the steps of `key "
     "rotate --help`.",
+    "number-wanted": "Give the device its number with `device number ID +…`, or order the key with "
+    "--delivery channel.",
+    "master-version-awaited": "Reload the process it names (SIGHUP; a restart where keys.master is a "
+    "credential), then run the same command again.",
     "gateway-unreachable": "See `systemctl status tsm-gateway`, and whether --config names the file it "
     "runs with.",
     # the registry

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tsm_gateway.cli.context import open_store, read_settings
-from tsm_gateway.cli.device import key_row
+from tsm_gateway.cli.device_show import key_row
 from tsm_gateway.cli.output import output_option, show_record, show_rows, when
 from tsm_gateway.cli.provider_add import add
 from tsm_gateway.cli.provider_key import rotate_key
