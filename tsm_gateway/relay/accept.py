@@ -1,7 +1,8 @@
 """Second half of a batch: replay marks, sealing, and the one transaction that makes payments ours.
 
 RFC 8613 §7.4's order: a packet is decrypted and verified first, and only then its number is struck out.
-An authentic message that is refused uses up its number too, so that it cannot be tried again later.
+An authentic message that is refused uses up its number too, so that it cannot be tried again later. A
+control message is stored as it came, in the transaction of its replay mark: another daemon judges it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tsm_gateway.envelope.replay import ReplayVerdict, check, strike
 from tsm_gateway.outbound.packet import seal_for_provider
 from tsm_gateway.relay.interfaces import Acceptance, Batch, PivMove, WindowMove
-from tsm_gateway.relay.outcomes import Accepted, Refused
+from tsm_gateway.relay.outcomes import Accepted, Confirmed, Refused
 from tsm_gateway.relay.reasons import Reason
 from tsm_gateway.relay.states import MessageState
 
@@ -32,6 +33,7 @@ class Decided:
 
     rows: Batch
     accepted: list[Accepted] = field(default_factory=list)
+    controls: list[Confirmed] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     windows: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     pivs: dict[bytes, int] = field(default_factory=dict)
@@ -76,6 +78,8 @@ class Acceptor:
         for refused in batch.struck:
             self._strike(decided, refused.kid, refused.piv)
             decided.refused.append(refused)
+        for confirmed in batch.controls:
+            self._keep_control(decided, confirmed)
         ctis: set[tuple[str, bytes]] = set()
         for opened, good in zip(batch.opened, valid, strict=True):
             reason = self._reason(decided, opened, good=good)
@@ -103,6 +107,16 @@ class Acceptor:
         if verdict is ReplayVerdict.FRESH:
             decided.windows[kid] = strike(window, piv)
         return verdict
+
+    def _keep_control(self, decided: Decided, confirmed: Confirmed) -> None:
+        """Store a confirmation for provisioning, unless its number is used up."""
+        arrival = confirmed.arrival
+        verdict = self._strike(decided, arrival.kid, arrival.piv)
+        if verdict is ReplayVerdict.FRESH:
+            decided.rows.controls.append(arrival)
+            decided.controls.append(confirmed)
+        else:
+            decided.refused.append(_not_kept(confirmed, REFUSALS[verdict]))
 
     def _reason(self, decided: Decided, opened: Opened, *, good: bool) -> Reason | None:
         verdict = self._strike(decided, opened.payment.kid, opened.payment.piv)
@@ -146,6 +160,13 @@ class Acceptor:
             PivMove(kid, self._directory.counter(kid).durable, following)
             for kid, following in decided.pivs.items()
         )
+
+
+def _not_kept(confirmed: Confirmed, reason: Reason) -> Refused:
+    arrival = confirmed.arrival
+    return Refused(
+        reason, confirmed.bearer, confirmed.source, arrival.kid, arrival.piv, arrival.device_id, provider=""
+    )
 
 
 def _refused(opened: Opened, reason: Reason) -> Refused:

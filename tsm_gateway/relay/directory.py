@@ -2,6 +2,10 @@
 
 The caches are bounded and emptied whenever the registry's version moves, so that a suspended device's
 next message is refused within a second (design §6).
+
+That version moves only for what takes rights away. Where a device stands that is not active yet, or whose
+key is not accepted, is therefore read anew for every message, so that enrolments empty no cache: one indexed
+read, as for a kid nobody has. Its cipher stays ready, so a flood of such messages costs no more than that.
 """
 
 from __future__ import annotations
@@ -14,11 +18,11 @@ from tsm_gateway.envelope.replay import FULL
 from tsm_gateway.envelope.tsm1 import Direction, TrafficKey, traffic_key
 from tsm_gateway.keys.keyring import Keyring
 from tsm_gateway.keys.wrap import DEVICE_KEYS, PROVIDER_KEYS, MasterKeys, Place, traffic_place, unwrap
+from tsm_gateway.relay.admission import Admission, admission
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-
-    from tsm_gateway.registry.device import Device, WrappedKey
+    from tsm_gateway.envelope.signature import SigningKey
+    from tsm_gateway.registry.device import Device, DeviceEntry, WrappedKey
     from tsm_gateway.registry.provider import Provider
     from tsm_gateway.relay.interfaces import Registry
 
@@ -32,8 +36,9 @@ class KnownDevice(NamedTuple):
 
     device: Device
     key: WrappedKey
+    admission: Admission
     up: TrafficKey
-    public_key: EllipticCurvePublicKey
+    public_key: SigningKey
 
 
 class KnownProvider(NamedTuple):
@@ -79,18 +84,30 @@ class Directory:
         when its certificate does not read, as after an upgrade to a stricter parser.
         """
         known = self._devices.get(kid)
-        if known is None:
-            entry = self._registry.device_for(kid)
-            if entry is None:
-                return None
-            ikm = unwrap(
-                self._masters, entry.key.wrapped, entry.key.master_version, place_of(DEVICE_KEYS, entry.key)
-            )
-            owner = entry.device.device_id
-            up = traffic_key(ikm, kid, Direction.DEVICE_TO_TSM, owner, self._port)
-            known = KnownDevice(entry.device, entry.key, up, load_public_key(entry.device.certificate))
-            self._devices.put(kid, known)
+        if known is not None and known.admission.full:
+            return known
+        entry = self._registry.device_for(kid)
+        if entry is None:
+            self._devices.drop(kid)
+            return None
+        known = self._known(entry) if known is None else self._known_again(known, entry)
+        self._devices.put(kid, known)
         return known
+
+    def _known(self, entry: DeviceEntry) -> KnownDevice:
+        """Unwrap the key and make its cipher."""
+        device, key, _ = entry
+        ikm = unwrap(self._masters, key.wrapped, key.master_version, place_of(DEVICE_KEYS, key))
+        up = traffic_key(ikm, key.kid, Direction.DEVICE_TO_TSM, device.device_id, self._port)
+        public_key = load_public_key(device.certificate)
+        return KnownDevice(device, key, admission(device.state, key.state), up, public_key)
+
+    def _known_again(self, known: KnownDevice, entry: DeviceEntry) -> KnownDevice:
+        """Where it stands now; the cipher is kept while key and certificate are the same octets."""
+        device, key, _ = entry
+        if (key.wrapped, device.certificate) != (known.key.wrapped, known.device.certificate):
+            return self._known(entry)
+        return known._replace(device=device, key=key, admission=admission(device.state, key.state))
 
     def window(self, kid: bytes) -> tuple[int, int]:
         """The replay window of a known kid as last committed."""

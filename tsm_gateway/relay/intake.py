@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tsm_gateway.messages import Receipt, Unusable, Verdict
 from tsm_gateway.radio.sms.join import OfferKind
+from tsm_gateway.registry.control import ControlArrival
 from tsm_gateway.relay.interfaces import StoredSegment
 from tsm_gateway.relay.opening import Payment, Refusal, open_payment
-from tsm_gateway.relay.outcomes import Overloaded, Refused
+from tsm_gateway.relay.outcomes import Confirmed, Overloaded, Refused
 from tsm_gateway.relay.reasons import Reason
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class OpenedBatch:
 
     now: int
     opened: list[Opened] = field(default_factory=list)
+    controls: list[Confirmed] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     struck: list[Refused] = field(default_factory=list)  # authentic but refused: their PIV is used up
     receipts: list[tuple[Receipt, int]] = field(default_factory=list)
@@ -125,7 +127,7 @@ class PartIntake:
         for parts in combinations:
             packet = b"".join([part.segment.body for part in parts])
             found = open_payment(packet, self._directory, now=batch.now, skew_s=self._skew_s)
-            if isinstance(found, Payment) or found.authentic:
+            if not isinstance(found, Refusal) or found.authentic:
                 self.joiner.consume(parts)
                 for part in parts:
                     self._drop(batch, part)
@@ -154,17 +156,25 @@ class PartIntake:
 
     @staticmethod
     def _note(
-        batch: OpenedBatch, found: Payment | Refusal, segment: Segment, *, parts: int, first_seen_at: int
+        batch: OpenedBatch,
+        found: Payment | ControlArrival | Refusal,
+        segment: Segment,
+        *,
+        parts: int,
+        first_seen_at: int,
     ) -> None:
         bearer, source = segment.ticket.bearer, segment.source
         if isinstance(found, Payment):
             batch.opened.append(Opened(found, bearer, source, parts, first_seen_at))
             return
+        if isinstance(found, ControlArrival):
+            batch.controls.append(Confirmed(found, bearer, source, parts))
+            return
         refused = Refused(found.reason, bearer, source, found.kid, found.piv, found.device_id, found.provider)
         (batch.struck if found.authentic else batch.refused).append(refused)
 
 
-def _verdict(found: Payment | Refusal) -> Verdict:
+def _verdict(found: Payment | ControlArrival | Refusal) -> Verdict:
     """Only a damaged record of our own makes us ask the radio to keep a message that was read."""
     ours = isinstance(found, Refusal) and found.reason is Reason.KEY_UNREADABLE
     return Verdict.BUSY if ours else Verdict.TAKEN

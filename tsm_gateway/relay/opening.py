@@ -1,7 +1,8 @@
-"""Open one joined message: from octets to a payment whose every claim but the signature is checked.
+"""Open one joined message: a payment whose every claim but the signature is checked, or a control message.
 
 Order: form, key, tag, then what the authenticated text says. Everything before the tag is `Refusal` with
 `authentic=False`: the parts may still belong to another combination, so nothing is struck out for them.
+What makes a control message is its address, `CONFIRM`; it is passed on as sealed as it came.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tsm_gateway.envelope.errors import (
 from tsm_gateway.envelope.tsm1 import open_packet, parse_packet, read_device_payload
 from tsm_gateway.keys.errors import KeyUnwrapFailed, MasterKeyMissing
 from tsm_gateway.registry.address import normalise_address
-from tsm_gateway.registry.device import DeviceState, KeyState
+from tsm_gateway.registry.control import CONFIRM, ControlArrival
 from tsm_gateway.registry.errors import AddressInvalid
 from tsm_gateway.registry.provider import Verify
 from tsm_gateway.relay.policy import policy_reason
@@ -26,11 +27,9 @@ from tsm_gateway.relay.reasons import Reason
 
 if TYPE_CHECKING:
     from tsm_gateway.envelope.certificate import PaymentCertificate
-    from tsm_gateway.envelope.tsm1 import Packet
+    from tsm_gateway.envelope.tsm1 import DevicePayload, Packet
     from tsm_gateway.relay.directory import Directory, KnownDevice, KnownProvider
     from tsm_gateway.secret import Secret
-
-ACCEPTED_KEYS = frozenset({KeyState.CURRENT, KeyState.OVERLAP})
 
 
 class Payment:
@@ -62,7 +61,7 @@ class Payment:
 
 
 class Refusal(NamedTuple):
-    """Why a packet is no payment, and how far it got."""
+    """Why a packet is not taken, and how far it got."""
 
     reason: Reason
     kid: bytes = b""
@@ -73,14 +72,16 @@ class Refusal(NamedTuple):
 
 
 class _NoPaymentError(Exception):
-    """An authentic packet that is no payment; never leaves this module."""
+    """An authentic packet that is not taken; never leaves this module."""
 
     def __init__(self, reason: Reason, provider: str = "") -> None:
         super().__init__()
         self.reason, self.provider = reason, provider
 
 
-def open_payment(packet: bytes, directory: Directory, *, now: int, skew_s: int) -> Payment | Refusal:
+def open_payment(
+    packet: bytes, directory: Directory, *, now: int, skew_s: int
+) -> Payment | ControlArrival | Refusal:
     """Read one joined packet; `now` in Unix seconds, `skew_s` how far a phone's clock may be off."""
     try:
         sealed = parse_packet(packet)
@@ -92,7 +93,12 @@ def open_payment(packet: bytes, directory: Directory, *, now: int, skew_s: int) 
         if device is None:
             return refused
         plaintext = open_packet(sealed, device.up)
-        return _payment(sealed, plaintext, device, directory, now=now, skew_s=skew_s)
+        payload = _payload(plaintext)
+        if payload.address == CONFIRM:
+            _admit(device.admission.control)
+            return ControlArrival(sealed.kid, sealed.piv, device.device.device_id, packet, now)
+        _admit(device.admission.payment)
+        return _payment(sealed, payload, device, directory, now=now, skew_s=skew_s)
     except (KeyUnwrapFailed, MasterKeyMissing, DeviceCertificateUnusable):
         return refused._replace(reason=Reason.KEY_UNREADABLE)
     except NotAuthentic:
@@ -102,16 +108,33 @@ def open_payment(packet: bytes, directory: Directory, *, now: int, skew_s: int) 
         return Refusal(no.reason, sealed.kid, sealed.piv, owner, no.provider, authentic=True)
 
 
-def _payment(
-    sealed: Packet, plaintext: Secret, device: KnownDevice, directory: Directory, *, now: int, skew_s: int
-) -> Payment:
-    """Check all that an authentic packet says. Raises _NoPaymentError, KeyUnwrapFailed, MasterKeyMissing."""
-    _check_standing(device)
+def _payload(plaintext: Secret) -> DevicePayload:
     try:
-        payload = read_device_payload(plaintext)
+        return read_device_payload(plaintext)
+    except Malformed:
+        raise _NoPaymentError(Reason.MALFORMED) from None
+
+
+def _admit(refused: Reason | None) -> None:
+    """Whether key and device may send this at all."""
+    if refused is not None:
+        raise _NoPaymentError(refused)
+
+
+def _payment(
+    sealed: Packet,
+    payload: DevicePayload,
+    device: KnownDevice,
+    directory: Directory,
+    *,
+    now: int,
+    skew_s: int,
+) -> Payment:
+    """Check all that an authentic payment says. Raises _NoPaymentError, KeyUnwrapFailed, MasterKeyMissing."""
+    try:
         certificate = read_certificate(payload.certificate)
         address = normalise_address(payload.address)
-    except (Malformed, CertificateMalformed):
+    except CertificateMalformed:
         raise _NoPaymentError(Reason.MALFORMED) from None
     except AddressInvalid:
         raise _NoPaymentError(Reason.PROVIDER_UNKNOWN) from None
@@ -123,14 +146,6 @@ def _payment(
     if reason is not None:
         raise _NoPaymentError(reason, provider.provider.name)
     return Payment(device, provider, sealed.kid, sealed.piv, certificate, payload.certificate)
-
-
-def _check_standing(device: KnownDevice) -> None:
-    """Whether key and device may pay at all."""
-    if device.key.state not in ACCEPTED_KEYS:
-        raise _NoPaymentError(Reason.KEY_RETIRED)
-    if device.device.state is not DeviceState.ACTIVE:
-        raise _NoPaymentError(Reason.DEVICE_NOT_ACTIVE)
 
 
 def _check_claims(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tsm_gateway.messages import Ticket
+    from tsm_gateway.registry.control import ControlArrival
     from tsm_gateway.registry.provider import Provider
     from tsm_gateway.relay.interfaces import Acceptance
     from tsm_gateway.relay.reasons import Reason
@@ -19,6 +20,15 @@ class Accepted(NamedTuple):
     source: str
     parts: int  # parts it came in
     first_seen_at: int  # Unix seconds: when its first part came
+
+
+class Confirmed(NamedTuple):
+    """A control message, the confirmation of a key, that is ours once the batch is durable."""
+
+    arrival: ControlArrival
+    bearer: str
+    source: str
+    parts: int  # parts it came in
 
 
 class Refused(NamedTuple):
