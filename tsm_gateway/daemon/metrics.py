@@ -45,6 +45,7 @@ class Metrics:
         self._arrivals()
         self._payments()
         self._outgoing()
+        self._controls()
         self._store()
         build = self._gauge("build_info", "Which release runs; always 1.", ("version", "python"))
         build.labels(__version__, platform.python_version()).set(1)
@@ -111,6 +112,18 @@ class Metrics:
         self.delivered = self._counter("payments_delivered", "Payments whose receipts all said delivered.")
         self.receipts = self._counter(
             "receipts", "Delivery receipts, by what they said.", ("state", "matched")
+        )
+
+    def _controls(self) -> None:
+        self.controls_received = self._counter(
+            "controls_received", "Confirmations of keys that came by short message."
+        )
+        self.controls_sent = self._counter("controls_sent", "Key packages the network took.")
+        self.controls_deferred = self._counter(
+            "controls_deferred", "Key packages put off, by cause.", ("cause",)
+        )
+        self.controls_failed = self._counter(
+            "controls_failed", "Key packages given up, by cause.", ("cause",)
         )
 
     def _store(self) -> None:

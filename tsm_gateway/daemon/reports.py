@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tsm_gateway.daemon.control_reports import ControlReports
 from tsm_gateway.daemon.events import Event
 from tsm_gateway.messages import Receipt, ReceiptState, Segment
 from tsm_gateway.relay.reasons import Reason
@@ -39,6 +40,7 @@ class Reports:
     def __init__(self, log: Log, metrics: Metrics) -> None:
         """Speak into `log` and `metrics`."""
         self.log, self.metrics = log, metrics
+        self.controls = ControlReports(log, metrics)
         self._postponed: Counter[str] = Counter()  # not logged yet, by reason
 
     # what came in
@@ -61,6 +63,8 @@ class Reports:
         with self.log.together():
             for accepted in decided.accepted:
                 self._accepted(accepted, took_s * 1000)
+            if decided.controls:
+                self.controls.received(decided.controls, took_s * 1000)
             for refused in decided.refused:
                 self._refused(refused)
         self.metrics.accepted.inc(len(decided.accepted))
