@@ -51,9 +51,32 @@ REMEDIES: Mapping[str, str] = {
     "payment.deferred": _BY_ITSELF + "`explain` its status.",
     "payment.failed": "`explain` its status, remove the cause, then `queue retry ID`, or `queue drop ID`.",
     "payment.delivered": _NOTHING,
+    "control.received": "Nothing; `tsm-gateway provisioning` judges it and has to run for that.",
+    "control.sent": "Nothing; the device's confirmation follows.",
+    "control.deferred": _BY_ITSELF + "`explain` its status.",
+    "control.failed": "`explain` its status, compare the device's number, then order a new key: "
+    "`device rekey`. For the reason `row-damaged`: `store check`.",
     "receipt.unmatched": _BY_ITSELF
     + "receipts spell ids differently: set receipt_id and response_id of the bind.",
     "receipt.failed": "Nothing: it is tried again. If one provider goes on, ask whether its phone is on.",
     "part.expired": "Nothing; the payer pays again. The carrier's report says what became of the part.",
     "part.evicted": "Look whether somebody floods the number; otherwise raise [relay] parts_per_sender.",
+    "enrolment.accepted": _NOTHING,
+    "enrolment.renewed": _NOTHING,
+    "enrolment.repeated": _NOTHING,
+    "enrolment.refused": "`explain` its error; the device's agent was told the same code.",
+    "key_package.made": _NOTHING,
+    "key_package.fetched": _NOTHING,
+    "key_package.refused": "`explain` its error; the device's agent was told the same code.",
+    "challenge.issued": _NOTHING,
+    "challenge.refused": "`explain` its error; the device's agent was told the same code.",
+    "registration.accepted": _NOTHING,
+    "registration.refused": "`explain` its error. Often, from one device: its crypto SE or its agent is "
+    "broken, or somebody tries to pass for it.",
+    "status.refused": "`explain` its error.",
+    "rekey.ordered": "Nothing; the key from before serves until the device confirms the new one.",
+    "rekey.confirmed": _NOTHING,
+    "rekey.postponed": "`explain` its error: most often the device's certificate or its number has to be "
+    "renewed.",
+    "certificate.expiring": "Renew it with `tsm-gateway pki`, then reload provisioning (SIGHUP).",
 }

@@ -6,7 +6,7 @@ idle gateway commits at once and a busy one commits in batches.
 
 | it raises | for whom | then |
 |---|---|---|
-| StoreConflict, StoreFull while staging | the work that raised it | the rest is staged again without it |
+| any other TsmError while staging | the work that raised it | the rest is staged again without it |
 | StoreBusy for longer than `PATIENCE_S` | the whole group | nothing of it is true; go on |
 | StoreFull at the fsync | the whole group | nothing of it is true; go on |
 | StoreBroken | everybody, now and later | the daemon ends |
@@ -20,6 +20,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from tsm_gateway.errors import TsmError
 from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy, StoreConflict, StoreFull
 
 T = TypeVar("T")
@@ -123,7 +124,9 @@ class Committer:
             for work in works:
                 try:
                     staged.append((work, work.stage(self._spool)))
-                except (StoreConflict, StoreFull) as error:  # the store rolled back
+                except (StoreBusy, StoreBroken):  # of all of them
+                    raise
+                except TsmError as error:  # of this one; the store rolled back
                     _tell([work], error)
                     works = [each for each in works if each is not work]
                     break

@@ -24,6 +24,7 @@ class Level(IntEnum):
 
 # What every line about one payment may say; a field that is not known yet is left out.
 _PAYMENT = "message_id device provider bearer kid piv sender parts attempts "
+_CONTROL = "message_id device kid "
 _LINK = "link host port reason "
 
 D, I, W, E = Level.DEBUG, Level.INFO, Level.WARNING, Level.ERROR  # noqa: E741 - columns of the table
@@ -143,6 +144,30 @@ class Event(Enum):
         _PAYMENT + "link delivery_ms age_s",
         "every part's receipt says delivered",
     )
+    CONTROL_RECEIVED = (
+        "control.received",
+        I,
+        _CONTROL + "bearer piv sender parts answer_ms",
+        "a device says by short message that it has its key: kept for provisioning to judge",
+    )
+    CONTROL_SENT = (
+        "control.sent",
+        I,
+        _CONTROL + "link parts attempts smsc_ids age_s",
+        "every part of a key package was taken by the network",
+    )
+    CONTROL_DEFERRED = (
+        "control.deferred",
+        W,
+        _CONTROL + "link attempts fate status retry_in_s age_s",
+        "a key package was not taken; it is tried again",
+    )
+    CONTROL_FAILED = (
+        "control.failed",
+        E,
+        _CONTROL + "link attempts fate status reason age_s",
+        "a key package was given up; order a new one",
+    )
     RECEIPT_UNMATCHED = "receipt.unmatched", D, "bearer state", "no part by that id yet: kept for a day"
     RECEIPT_FAILED = "receipt.failed", W, _PAYMENT + "link state error", "the network gave up on a part"
     PART_EXPIRED = (
@@ -156,4 +181,56 @@ class Event(Enum):
         W,
         "bearer sender number total reference",
         "too many parts: the oldest went",
+    )
+
+    ENROLMENT_ACCEPTED = (
+        "enrolment.accepted",
+        I,
+        "device issuer kid epoch",
+        "a crypto SE became known and its first key is stored",
+    )
+    ENROLMENT_RENEWED = "enrolment.renewed", I, "device issuer", "a known device has new certificates"
+    ENROLMENT_REPEATED = "enrolment.repeated", D, "device state", "a known device enrolled again"
+    ENROLMENT_REFUSED = "enrolment.refused", W, "device issuer error problem", "a crypto SE was not enrolled"
+    KEY_PACKAGE_MADE = (
+        "key_package.made",
+        I,
+        "device kid epoch delivery reason",
+        "a device's new key is stored and sealed to it",
+    )
+    KEY_PACKAGE_FETCHED = "key_package.fetched", D, "device kid epoch", "a device took its key package"
+    KEY_PACKAGE_REFUSED = "key_package.refused", W, "device error problem", "a device got no key package"
+    CHALLENGE_ISSUED = "challenge.issued", D, "device kid epoch", "a device is to prove itself"
+    CHALLENGE_REFUSED = "challenge.refused", W, "device error problem", "a device got no challenge"
+    REGISTRATION_ACCEPTED = (
+        "registration.accepted",
+        I,
+        "device kid epoch state bearer count",
+        "a crypto SE proved itself and its key",
+    )
+    REGISTRATION_REFUSED = (
+        "registration.refused",
+        W,
+        "device kid bearer error problem",
+        "a proof was not believed, or came at a wrong time",
+    )
+    STATUS_REFUSED = "status.refused", W, "device error problem", "a device was not told where it stands"
+    REKEY_ORDERED = "rekey.ordered", I, "device kid delivery reason", "a key is due to be replaced"
+    REKEY_CONFIRMED = (
+        "rekey.confirmed",
+        I,
+        "device kid epoch",
+        "a device uses its new key: no proof is awaited",
+    )
+    REKEY_POSTPONED = (
+        "rekey.postponed",
+        W,
+        "device error problem retry_in_s",
+        "a new key could not be made; it is tried again",
+    )
+    CERTIFICATE_EXPIRING = (
+        "certificate.expiring",
+        W,
+        "certificate path days",
+        "a certificate of ours ends soon, or has ended",
     )
