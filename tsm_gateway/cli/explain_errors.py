@@ -127,6 +127,28 @@ REMEDIES: Mapping[str, str] = {
     "hybrid-key-wrong-device": _PEER_OCTETS,
     "key-certificate-missing": "The device has to enrol with a key certificate (X25519) or a hybrid key.",
     "key-not-installable": "The device's agent fetches the key package first: GET /v1/key-package.",
+    # certificates of devices and of their issuers
+    "certificate-refused": _PEER_OCTETS,
+    "certificate-unreadable": _PEER_OCTETS,
+    "certificate-untrusted": "If the device is genuine, add its issuer's root and intermediates to "
+    "[[provisioning.issuer]] and reload; otherwise nothing.",
+    "certificate-expired": "The device needs a new certificate over the same key from its issuer.",
+    "certificate-not-yet-valid": "Compare this machine's clock with true time; then ask the issuer.",
+    "certificate-usage": "Ask the issuer for certificates with digitalSignature and clientAuth (to sign), "
+    "keyAgreement (X25519) among their uses, and no cA.",
+    "certificate-signature-weak": "Ask the issuer to sign with SHA-256 or better.",
+    "certificate-revoked": "Nothing: the issuer withdrew it. If the device is known, `device terminate` it.",
+    "revocation-unknown": "Fetch the issuer's newest revocation list (`pki status` shows which is out of "
+    "date) and reload, or see whether its OCSP responder can be reached.",
+    "issuer-expired": "`tsm-gateway pki status` shows which: get the issuer's new certificate and reload.",
+    "issuer-unusable": "Mend the file of [[provisioning.issuer]] as the message says, and reload.",
+    "crl-unusable": "Fetch the list anew from the issuer: a complete one, in PEM or DER.",
+    "ocsp-answer-unusable": "If it stays, ask the issuer about its OCSP responder, with the reason told.",
+    "key-weak": "The device needs a new key: whoever sees its certificate can find the private one.",
+    "key-unsupported": "Enrol devices with a signing key of EC P-256, Ed25519 or RSA, and an X25519 key "
+    "certificate beside Ed25519.",
+    "key-certificate-mismatch": "The device's agent has to send the key certificate of this very device: "
+    "same subject, same issuer.",
     # SMPP
     "smpp-frame-length": "The stream is lost and the link binds again. If it comes back, something "
     "between speaks no SMPP: compare host, port and TLS; max_pdu bounds the length.",

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from tsm_gateway.provisioning.certificate_errors import IssuerUnusable, KeyWeak
+from tsm_gateway.provisioning.revocation_list import RevocationListUnusable, read_revocation_list
+from tsm_gateway.provisioning.weak_key import refuse_weak
+from tsm_gateway.provisioning.x509_fields import is_authority, key_usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,6 +21,10 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from tsm_gateway.provisioning.revocation_list import RevocationList
+
+MAX_CERTIFICATES: Final = 64  # in one file; chains are searched through them for whoever knocks
+_PEM: Final = b"-----BEGIN CERTIFICATE-----"
+_CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")  # those the chain's verifier takes
 
 
 class RevocationPolicy(Enum):
@@ -43,6 +57,55 @@ def read_issuer(
 ) -> Issuer:
     """Read an issuer from the octets of its files: certificates in PEM (or one in DER), CRLs in PEM or DER.
 
-    Raises IssuerUnusable with a sentence about what is wrong.
+    Whether something is out of date is not judged here: see `expiry`. Raises IssuerUnusable with a
+    sentence about what is wrong.
     """
-    raise NotImplementedError
+    roots = _read_authorities(name, "anchors", anchors)
+    between = _read_authorities(name, "intermediates", intermediates) if intermediates else ()
+    if revocation is RevocationPolicy.REQUIRED and not crls and not ocsp:
+        raise IssuerUnusable(issuer=name, problem='revocation = "required" needs crls or ocsp')
+    try:
+        lists = tuple(read_revocation_list(each, (*roots, *between)) for each in crls)
+    except RevocationListUnusable as error:
+        raise IssuerUnusable(issuer=name, problem=f"crls: {error.problem}") from None
+    return Issuer(name, roots, between, lists, ocsp, revocation)
+
+
+def _read_authorities(issuer: str, setting: str, octets: bytes) -> tuple[Certificate, ...]:
+    """The certificates in a file, each fit to issue others. Raises IssuerUnusable."""
+    try:
+        found = _load(octets)
+        problems = [problem for each in found if (problem := _problem_of(each))]
+    except (ValueError, UnsupportedAlgorithm, x509.UnsupportedGeneralNameType):
+        problem = f"{setting}: neither PEM nor DER of X.509 certificates"
+        raise IssuerUnusable(issuer=issuer, problem=problem) from None
+    if len(found) > MAX_CERTIFICATES:
+        problems = [f"more than {MAX_CERTIFICATES} certificates"]
+    if problems:
+        raise IssuerUnusable(issuer=issuer, problem=f"{setting}: {problems[0]}")
+    return tuple(found)
+
+
+def _load(octets: bytes) -> list[Certificate]:
+    """Raises ValueError."""
+    if _PEM in octets:
+        return x509.load_pem_x509_certificates(octets)
+    return [x509.load_der_x509_certificate(octets)]
+
+
+def _problem_of(authority: Certificate) -> str | None:
+    """What keeps a certificate from issuing others, None = nothing. Raises ValueError."""
+    usage, key = key_usage(authority), authority.public_key()
+    if not is_authority(authority):
+        return "a certificate that is no authority's (basicConstraints cA)"
+    if usage is not None and not usage.key_cert_sign:
+        return "an authority whose key usage leaves out keyCertSign"
+    if isinstance(key, EllipticCurvePublicKey) and key.curve.name in _CURVES:
+        return None
+    if not isinstance(key, RSAPublicKey):
+        return "an authority with a key other than ECDSA P-256, P-384, P-521 and RSA"
+    try:
+        refuse_weak(key)
+    except KeyWeak as error:
+        return f"an authority with a weak key ({error.facts['reason']})"
+    return None

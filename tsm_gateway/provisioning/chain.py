@@ -1,0 +1,97 @@
+"""The chain from a device's certificate to an anchor (RFC 5280 §6), by the crypto library's verifier.
+
+What the library's verifier looks at: signatures and their algorithms (no SHA-1; a device's certificate may
+hold any key, authorities hold P-256, P-384, P-521 or RSA from 2048 bits), names, validity, cA and path
+length, name constraints, unknown critical extensions. What it leaves to us, and where that is done: uses
+of authorities (here), uses and key of the device (`device_trust`), revocation (`revocation`).
+Device certificates seldom have a subjectAltName, hence no Web PKI profile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
+
+from tsm_gateway.provisioning.certificate_errors import CertificateUntrusted, IssuerExpired
+from tsm_gateway.provisioning.x509_fields import allows_purpose, moment, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryptography.x509 import Certificate, ExtendedKeyUsage, KeyUsage
+    from cryptography.x509.verification import Policy
+
+    from tsm_gateway.provisioning.issuer import Issuer
+
+MAX_DEPTH: Final = 4  # authorities between device and anchor
+
+
+class Chain(NamedTuple):
+    """A verified path and whose it is."""
+
+    certificates: tuple[Certificate, ...]  # from the device's to the anchor's
+    issuer: Issuer
+
+
+def find_chain(certificate: Certificate, issuers: Sequence[Issuer], at: int) -> Chain:
+    """The chain to the first issuer that vouches for `certificate` at Unix second `at`.
+
+    Its own validity is not judged here: outside it the nearest moment inside counts, so that an expired
+    certificate of a trusted issuer is told from a stranger's. Raises CertificateUntrusted; IssuerExpired
+    when the path was good at some time of the certificate's life.
+    """
+    first, last = seconds(certificate.not_valid_before_utc), seconds(certificate.not_valid_after_utc)
+    now = min(max(at, first), last)
+    for issuer in issuers:
+        if path := _path(certificate, issuer, now):
+            return Chain(path, issuer)
+    was_good = any(_path(certificate, issuer, then) for issuer in issuers for then in (first, last))
+    raise IssuerExpired if was_good else CertificateUntrusted
+
+
+def _path(certificate: Certificate, issuer: Issuer, at: int) -> tuple[Certificate, ...] | None:
+    if certificate in issuer.anchors:  # would be trusted without any authority's word
+        return None
+    policy = (
+        PolicyBuilder()
+        .store(Store(list(issuer.anchors)))
+        .time(moment(at))
+        .max_chain_depth(MAX_DEPTH)
+        .extension_policies(ca_policy=_AUTHORITIES, ee_policy=ExtensionPolicy.permit_all())
+    )
+    try:
+        verified = policy.build_client_verifier().verify(certificate, list(issuer.intermediates))
+    except VerificationError:
+        return None
+    return tuple(verified.chain)
+
+
+def _may_issue(_policy: Policy, _authority: Certificate, usage: KeyUsage | None) -> None:
+    if usage is not None and not usage.key_cert_sign:
+        message = "its key usage leaves out keyCertSign"
+        raise ValueError(message)
+
+
+def _for_clients(_policy: Policy, _authority: Certificate, purposes: ExtendedKeyUsage | None) -> None:
+    """What an authority limits its purposes to also holds for what it issues, as everybody reads it."""
+    stated = None if purposes is None else list(purposes)
+    if not allows_purpose(stated, ExtendedKeyUsageOID.CLIENT_AUTH):
+        message = "it does not issue certificates of clients"
+        raise ValueError(message)
+
+
+_AUTHORITIES: Final = (
+    ExtensionPolicy.permit_all()
+    .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
+    .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_issue)
+    .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _for_clients)
+)

@@ -1,0 +1,100 @@
+"""Whether anything in a chain was revoked, by the issuer's lists and OCSP answers.
+
+Of several lists that speak of one certificate the newest counts, and any source that says revoked wins:
+also a list that is out of date, as what was revoked stays so. That a certificate is good is believed
+only from a source that is up to date.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tsm_gateway.provisioning.certificate_errors import CertificateRevoked, RevocationUnknown
+from tsm_gateway.provisioning.issuer import RevocationPolicy
+from tsm_gateway.provisioning.ocsp import (
+    OcspAnswerUnusable,
+    OcspQuestion,
+    Standing,
+    build_request,
+    read_answer,
+)
+from tsm_gateway.provisioning.revocation_list import SKEW_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cryptography.x509 import Certificate
+
+    from tsm_gateway.provisioning.issuer import Issuer
+    from tsm_gateway.provisioning.revocation_list import RevocationList
+
+
+def check_revocation(
+    chain: Sequence[Certificate], issuer: Issuer, at: int, ocsp: Mapping[bytes, bytes]
+) -> None:
+    """Pass a chain, from device to anchor, that satisfies the issuer's policy at Unix second `at`.
+
+    The anchor is trusted by configuration and not asked about. Raises CertificateRevoked,
+    RevocationUnknown.
+    """
+    if issuer.revocation is RevocationPolicy.OFF:
+        return
+    for certificate, authority in pairwise(chain):
+        standing = standing_of(certificate, authority, issuer, at, ocsp)
+        if standing is Standing.REVOKED:
+            raise CertificateRevoked
+        if standing is Standing.UNKNOWN and issuer.revocation is RevocationPolicy.REQUIRED:
+            raise RevocationUnknown
+
+
+def standing_of(
+    certificate: Certificate, authority: Certificate, issuer: Issuer, at: int, ocsp: Mapping[bytes, bytes]
+) -> Standing:
+    """What lists and answers together say of one certificate."""
+    said = {_by_list(certificate, authority, issuer.crls, at)}
+    if issuer.ocsp and Standing.REVOKED not in said:
+        said.add(_by_answer(certificate, authority, issuer, at, ocsp))
+    for standing in (Standing.REVOKED, Standing.GOOD):
+        if standing in said:
+            return standing
+    return Standing.UNKNOWN
+
+
+def questions_about(chain: Sequence[Certificate], issuer: Issuer) -> list[OcspQuestion]:
+    """What the issuer's responder should be asked: every certificate of the chain but the anchor."""
+    if not issuer.ocsp or issuer.revocation is RevocationPolicy.OFF:
+        return []
+    return [
+        OcspQuestion(issuer.ocsp, build_request(certificate, authority), certificate, authority)
+        for certificate, authority in pairwise(chain)
+    ]
+
+
+def _by_list(
+    certificate: Certificate, authority: Certificate, lists: Sequence[RevocationList], at: int
+) -> Standing:
+    published = (each for each in lists if each.this_update - SKEW_S <= at)
+    speaking = [each for each in published if each.is_of(authority) and each.covers(certificate)]
+    if not speaking:
+        return Standing.UNKNOWN
+    newest = max(speaking, key=lambda each: each.this_update)
+    if certificate.serial_number in newest.revoked:
+        return Standing.REVOKED
+    return Standing.GOOD if at < newest.next_update else Standing.UNKNOWN
+
+
+def _by_answer(
+    certificate: Certificate, authority: Certificate, issuer: Issuer, at: int, ocsp: Mapping[bytes, bytes]
+) -> Standing:
+    octets = ocsp.get(build_request(certificate, authority))
+    if octets is None:
+        return Standing.UNKNOWN
+    try:
+        answer = read_answer(octets, certificate, authority, at)
+    except OcspAnswerUnusable:
+        return Standing.UNKNOWN
+    responder = answer.responder
+    if responder and _by_list(responder, authority, issuer.crls, at) is Standing.REVOKED:
+        return Standing.UNKNOWN
+    return answer.standing

@@ -1,0 +1,60 @@
+"""What a certificate says of itself, by RFC 5280 §4.2.1; every function reads and none judges.
+
+Each raises ValueError, as the crypto library does, when the extensions cannot be read.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, TypeVar
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from cryptography.x509 import Certificate, Extensions, ExtensionType, KeyUsage
+
+T = TypeVar("T", bound="ExtensionType")
+ANY_PURPOSE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+
+
+def value_of(extensions: Extensions, kind: type[T]) -> T | None:
+    """The extension of that kind; None when there is none."""
+    for extension in extensions:
+        if isinstance(extension.value, kind):
+            return extension.value
+    return None
+
+
+def key_usage(certificate: Certificate) -> KeyUsage | None:
+    """§4.2.1.3; None = every use is allowed."""
+    return value_of(certificate.extensions, x509.KeyUsage)
+
+
+def is_authority(certificate: Certificate) -> bool:
+    """§4.2.1.9: whether it may issue others."""
+    constraints = value_of(certificate.extensions, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
+
+
+def allows_purpose(purposes: Collection[x509.ObjectIdentifier] | None, wanted: x509.ObjectIdentifier) -> bool:
+    """§4.2.1.12: without the extension (None) every purpose is allowed."""
+    return purposes is None or wanted in purposes or ANY_PURPOSE in purposes
+
+
+def purposes_of(certificate: Certificate) -> list[x509.ObjectIdentifier] | None:
+    """§4.2.1.12; None = every purpose."""
+    found = value_of(certificate.extensions, x509.ExtendedKeyUsage)
+    return None if found is None else list(found)
+
+
+def moment(at: int) -> dt.datetime:
+    """Unix seconds as the crypto library takes them."""
+    return dt.datetime.fromtimestamp(at, dt.UTC)
+
+
+def seconds(time: dt.datetime) -> int:
+    """Unix seconds of what the crypto library gives (its `…_utc`)."""
+    return int(time.timestamp())
