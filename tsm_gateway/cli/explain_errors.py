@@ -149,6 +149,23 @@ REMEDIES: Mapping[str, str] = {
     "certificate beside Ed25519.",
     "key-certificate-mismatch": "The device's agent has to send the key certificate of this very device: "
     "same subject, same issuer.",
+    # channel 1 itself
+    "request-malformed": _PEER_OCTETS,
+    "path-unknown": "The device's agent asks for a path that is not in the description: "
+    "`tsm-gateway provisioning --openapi`.",
+    "method-not-allowed": "The device's agent uses a method that is not in the description: "
+    "`tsm-gateway provisioning --openapi`.",
+    "expectation-unknown": _PEER_OCTETS,
+    "body-too-long": "The device's agent sends too much; [provisioning] body_octets is the bound.",
+    "body-unsupported": "The device's agent has to send application/json in UTF-8, not compressed.",
+    "body-malformed": _PEER_OCTETS,
+    "body-invalid": "The answer names the member: compare with `tsm-gateway provisioning --openapi`.",
+    "too-many-requests": "Nothing: the agent waits as Retry-After says. [provisioning] requests_per_minute "
+    "is the bound of one device.",
+    "channel-listen-failed": "Another program has the port of [provisioning] listen: `ss -ltnp` names it; "
+    "stop it or choose another port. If none has it, the unit forbids the port: see SocketBindAllow= there.",
+    "channel-tls-unusable": "See the file of the setting it names: PEM, readable, the key belongs to the "
+    "certificate and has no passphrase. `tsm-gateway pki status` shows them.",
     # SMPP
     "smpp-frame-length": "The stream is lost and the link binds again. If it comes back, something "
     "between speaks no SMPP: compare host, port and TLS; max_pdu bounds the length.",

@@ -79,4 +79,13 @@ REMEDIES: Mapping[str, str] = {
     "rekey.postponed": "`explain` its error: most often the device's certificate or its number has to be "
     "renewed.",
     "certificate.expiring": "Renew it with `tsm-gateway pki`, then reload provisioning (SIGHUP).",
+    "listener.opened": _NOTHING,
+    "listener.paused": "Raise LimitNOFILE= of the unit, or lower [provisioning] connections.",
+    "handshake.refused": "Nothing: its reason says what the peer did wrong. If it is a device of yours: look "
+    "at its certificate, its issuer in [[provisioning.issuer]], its TLS version and its clock.",
+    "identity.refused": "`explain` its reason. The certificate's SHA-256 starts with the field `certificate`.",
+    "connection.cut": _BY_ITSELF + "the devices' network is slow: raise request_s, or connections.",
+    "connection.idle": _NOTHING,
+    "request.answered": "`explain` its error, if there is one.",
+    "request.failed": "This is a defect: report it with the lines around it.",
 }
