@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from tsm_gateway.envelope.cose import SIGN1_PROTECTED, SignatureAlgorithm, build_sign1, sig_structure
+from tsm_gateway.envelope.cose import SignatureAlgorithm, build_sign1, sig_structure
 from tsm_gateway.envelope.tsm1 import Direction, TrafficKey, seal_packet, traffic_key
 from tsm_gateway.secret import Secret
 
@@ -35,7 +35,7 @@ def up(ikm: Secret = IKM, kid: bytes = KID, owner: str = DEVICE, port: int = POR
 
 def sign(payload: bytes, signer: ec.EllipticCurvePrivateKey = SIGNER) -> bytes:
     """A COSE_Sign1 over `payload`."""
-    der = signer.sign(sig_structure(SIGN1_PROTECTED[SignatureAlgorithm.ES256], payload), ec.ECDSA(SHA256()))
+    der = signer.sign(sig_structure(SignatureAlgorithm.ES256.protected, payload), ec.ECDSA(SHA256()))
     r, s = decode_dss_signature(der)
     return build_sign1(payload, r.to_bytes(32, "big") + s.to_bytes(32, "big"))
 

@@ -20,7 +20,6 @@ from tests.envelope.vector_files import VECTORS
 from tsm_gateway.envelope.certificate import PaymentCertificate, read_certificate, verify_signature
 from tsm_gateway.envelope.cose import (
     ENCRYPT0_PROTECTED,
-    SIGN1_PROTECTED,
     Sign1,
     SignatureAlgorithm,
     build_sign1,
@@ -54,7 +53,7 @@ def public_key(key: dict[str, str]) -> ec.EllipticCurvePublicKey:
 
 def statement(sign1: Sign1, external_aad: bytes = b"") -> PaymentCertificate:
     """Somebody else's statement in the type whose signature we verify."""
-    signed = sig_structure(SIGN1_PROTECTED[sign1.algorithm], sign1.payload, external_aad)
+    signed = sig_structure(sign1.algorithm.protected, sign1.payload, external_aad)
     return PaymentCertificate("", "", 0, 0, b"", b"", 0, 0, (), signed, sign1.signature, sign1.algorithm)
 
 
@@ -146,7 +145,7 @@ def test_the_sig_structure_is_that_of_the_example(name: str) -> None:
     each = example("sign1-tests", name)
     external_aad = bytes.fromhex(each["input"]["sign0"].get("external", ""))
     built = sig_structure(
-        SIGN1_PROTECTED[SignatureAlgorithm.ES256], each["input"]["plaintext"].encode(), external_aad
+        SignatureAlgorithm.ES256.protected, each["input"]["plaintext"].encode(), external_aad
     )
     assert built.hex().upper() == each["intermediates"]["ToBeSign_hex"]
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tsm_gateway.envelope.certificate import read_certificate, verify_signature
-from tsm_gateway.envelope.cose import SIGN1_PROTECTED, SignatureAlgorithm, build_sign1, sig_structure
+from tsm_gateway.envelope.cose import SignatureAlgorithm, build_sign1, sig_structure
 from tsm_gateway.envelope.errors import CertificateInvalid
 from tsm_gateway.envelope.tsm1 import Direction, open_packet, parse_packet, seal_packet, traffic_key
 from tsm_gateway.secret import Secret
@@ -97,7 +97,7 @@ def job(direction: Direction, owner: str) -> dict[str, object]:
 
 
 def signed(payload: bytes) -> bytes:
-    der = SIGNER.sign(sig_structure(SIGN1_PROTECTED[SignatureAlgorithm.ES256], payload), ec.ECDSA(SHA256()))
+    der = SIGNER.sign(sig_structure(SignatureAlgorithm.ES256.protected, payload), ec.ECDSA(SHA256()))
     r, s = decode_dss_signature(der)
     return build_sign1(payload, r.to_bytes(32, "big") + s.to_bytes(32, "big"))
 

@@ -118,9 +118,21 @@ def _read_claims(reader: Reader, statement: Sign1) -> PaymentCertificate:
     amr = _AMR_ARRAYS.get(reader.rest())
     if amr is None:
         raise Malformed
+    _, signature, algorithm = statement
+    signed = statement.signed
     return PaymentCertificate(
-        *(issuer, audience, expires, issued, cti, instrument, amount, currency, amr),
-        *(statement.signed, statement.signature, statement.algorithm),
+        issuer,
+        audience,
+        expires,
+        issued,
+        cti,
+        instrument,
+        amount,
+        currency,
+        amr,
+        signed,
+        signature,
+        algorithm,
     )
 
 

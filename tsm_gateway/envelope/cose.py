@@ -18,16 +18,13 @@ signature must have is no choice of its writer but follows from the key (signatu
 
 from __future__ import annotations
 
-from enum import IntEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from enum import Enum
+from typing import Final, NamedTuple
 
 import cbor2
 
 from tsm_gateway.envelope.cbor import Reader
 from tsm_gateway.envelope.errors import Malformed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 KID_OCTETS: Final = 4
 TAG_OCTETS: Final = 16
@@ -44,25 +41,21 @@ _PIV_LABEL: Final = 0x06
 _BSTR: Final = 0x40
 
 
-class SignatureAlgorithm(IntEnum):
-    """How a statement is signed, by COSE's number."""
+class SignatureAlgorithm(Enum):
+    """How a statement is signed: COSE's number, then the least and most octets of a signature."""
 
-    ES256 = -7  # ECDSA over P-256 with SHA-256
-    EDDSA = -8  # Ed25519
-    PS256 = -37  # RSASSA-PSS with SHA-256, MGF1-SHA-256 and a salt of 32 octets
+    ES256 = (-7, 64, 64)  # ECDSA over P-256 with SHA-256
+    EDDSA = (-8, 64, 64)  # Ed25519
+    PS256 = (-37, 256, 512)  # RSASSA-PSS with SHA-256, MGF1-SHA-256 and a salt of 32 octets
+
+    def __init__(self, number: int, least: int, most: int) -> None:
+        """Spell the headers once."""
+        self.number, self.least, self.most = number, least, most
+        self.protected = cbor2.dumps({1: number})
+        self.head = b"\x84" + cbor2.dumps(self.protected) + b"\xa0"  # up to the payload
 
 
-SIGN1_PROTECTED: Mapping[SignatureAlgorithm, bytes] = {
-    algorithm: cbor2.dumps({1: int(algorithm)}) for algorithm in SignatureAlgorithm
-}
-SIGNATURE_OCTETS: Mapping[SignatureAlgorithm, tuple[int, int]] = {  # least and most
-    SignatureAlgorithm.ES256: (64, 64),
-    SignatureAlgorithm.EDDSA: (64, 64),
-    SignatureAlgorithm.PS256: (256, 512),  # RSA of 2048 to 4096 bits
-}
-_SIGN1_HEADS: Mapping[SignatureAlgorithm, bytes] = {
-    algorithm: b"\x84" + cbor2.dumps(protected) + b"\xa0" for algorithm, protected in SIGN1_PROTECTED.items()
-}
+_ALGORITHMS: Final = tuple(SignatureAlgorithm)  # the commonest first
 
 
 class Encrypt0(NamedTuple):
@@ -83,7 +76,7 @@ class Sign1(NamedTuple):
     @property
     def signed(self) -> bytes:
         """The Sig_structure: what the signature is over."""
-        return sig_structure(SIGN1_PROTECTED[self.algorithm], self.payload)
+        return sig_structure(self.algorithm.protected, self.payload)
 
 
 def parse_encrypt0(octets: bytes) -> Encrypt0:
@@ -121,16 +114,16 @@ def parse_sign1(octets: bytes, most: int = MAX_STRUCTURE) -> Sign1:
     if len(octets) > most:
         raise Malformed
     algorithm = _sign1_algorithm(octets)
-    reader = Reader(octets, len(_SIGN1_HEADS[algorithm]))
+    reader = Reader(octets, len(algorithm.head))
     payload = reader.octets(1, most)
-    signature = reader.octets(*SIGNATURE_OCTETS[algorithm])
+    signature = reader.octets(algorithm.least, algorithm.most)
     reader.end()
     return Sign1(payload, signature, algorithm)
 
 
 def _sign1_algorithm(octets: bytes) -> SignatureAlgorithm:
-    for algorithm, head in _SIGN1_HEADS.items():
-        if octets.startswith(head):
+    for algorithm in _ALGORITHMS:
+        if octets.startswith(algorithm.head):
             return algorithm
     raise Malformed
 
@@ -139,7 +132,7 @@ def build_sign1(
     payload: bytes, signature: bytes, algorithm: SignatureAlgorithm = SignatureAlgorithm.ES256
 ) -> bytes:
     """Put a COSE_Sign1 together: `signature` is as long as the table says."""
-    return b"".join((_SIGN1_HEADS[algorithm], cbor2.dumps(payload), cbor2.dumps(signature)))
+    return b"".join((algorithm.head, cbor2.dumps(payload), cbor2.dumps(signature)))
 
 
 def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from tsm_gateway.envelope.cose import SIGN1_PROTECTED, SignatureAlgorithm, build_sign1, sig_structure
+from tsm_gateway.envelope.cose import SignatureAlgorithm, build_sign1, sig_structure
 from tsm_gateway.envelope.errors import SigningKeyUnusable
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def sign_es256(payload: bytes, key: EllipticCurvePrivateKey) -> bytes:
         message = "ES256 signs with a key over P-256"
         raise ValueError(message)  # noqa: TRY004  # the type is right, the curve is not
     algorithm = SignatureAlgorithm.ES256
-    r, s = decode_dss_signature(key.sign(sig_structure(SIGN1_PROTECTED[algorithm], payload), _ECDSA))
+    r, s = decode_dss_signature(key.sign(sig_structure(algorithm.protected, payload), _ECDSA))
     return build_sign1(payload, r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big"), algorithm)
 
 
