@@ -126,6 +126,7 @@ REMEDIES: Mapping[str, str] = {
     "hybrid-key-not-authentic": _PEER_OCTETS,
     "hybrid-key-wrong-device": _PEER_OCTETS,
     "key-certificate-missing": "The device has to enrol with a key certificate (X25519) or a hybrid key.",
+    "test-device-refused": "Enrol a real crypto SE, or for tests set [gateway] test_parties = true.",
     "key-not-installable": "The device's agent fetches the key package first: GET /v1/key-package.",
     # certificates of devices and of their issuers
     "certificate-refused": _PEER_OCTETS,
@@ -179,6 +180,15 @@ REMEDIES: Mapping[str, str] = {
     # demo and virtual parties
     "demo-failed": "Read the gateway's last lines above it; run `tsm-gateway demo` again.",
     "virtual-failed": _TEST_ONLY,
+    "virtual-channel-broken": "See whether `tsm-gateway provisioning` runs and --url names it, then enrol again: "
+    "it goes on where it was cut off. " + _TEST_ONLY,
+    "virtual-channel-refused": "`tsm-gateway explain` the code it names; for a TLS alert see the log of "
+    "`tsm-gateway provisioning`. " + _TEST_ONLY,
+    "virtual-key-lost": "Run `virtual enrol` again; if it stays, `device rekey` and `virtual enrol`. "
+    + _TEST_ONLY,
+    "virtual-nothing-enrolled": "Run `virtual enrol` again. " + _TEST_ONLY,
+    "virtual-package-refused": "Compare --tsm-root and [gateway] id with the gateway that sent it. "
+    + _TEST_ONLY,
     "virtual-amount-invalid": 'Write the amount as "12.50" and the currency as three letters. ' + _TEST_ONLY,
     "virtual-biometric-mismatch": "The virtual finger is not the one enrolled. " + _TEST_ONLY,
     "virtual-counter-exhausted": "Enrol a new virtual handset. " + _TEST_ONLY,

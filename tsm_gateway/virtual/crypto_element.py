@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tsm_gateway.virtual.biometric import Template, Tunnel, TunnelEnd
 from tsm_gateway.virtual.cbor_literal import encode
 from tsm_gateway.virtual.certificate import Payment, sign_payment
-from tsm_gateway.virtual.errors import TunnelBroken
+from tsm_gateway.virtual.errors import NothingEnrolled, TunnelBroken
 from tsm_gateway.virtual.packet import Direction, Traffic
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ class Personalisation(NamedTuple):
 class CryptoElement:
     """A virtual crypto secure element."""
 
-    def __init__(self, made: Personalisation, template: Secret) -> None:
-        """`template`: the features enrolled on it, 32 octets."""
+    def __init__(self, made: Personalisation, template: Secret | None = None) -> None:
+        """`template`: the features enrolled on it, 32 octets; None: `enrol` comes first."""
         self._made = made
-        self._template = Template(template)
+        self._template = Template(template) if template is not None else None
         self._traffic = Traffic(made.key, made.kid, Direction.DEVICE_TO_TSM, made.device_id, made.port)
         self._tunnel: Tunnel | None = None
         self._next_piv = made.next_piv
@@ -76,14 +76,22 @@ class CryptoElement:
         end = TunnelEnd(self._made.pairing)
         self._tunnel = end.agree(connect(end.public), asked_first=True)
 
+    def enrol(self, record: bytes) -> None:
+        """Enrol the sample in `record`, as it came through the tunnel. Raises TunnelBroken."""
+        if self._tunnel is None:
+            raise TunnelBroken
+        self._template = Template(self._tunnel.open(record))
+
     def seal_payment(self, order: Order, record: bytes, terms: Terms) -> bytes:
         """The sealed packet with the payment certificate for `order`.
 
         `record` is the sensor's captured sample, as it came through the tunnel. Raises TunnelBroken,
-        BiometricMismatch (then nothing was signed and no counter used) or CounterExhausted.
+        NothingEnrolled, BiometricMismatch (then nothing was signed and no counter used) or CounterExhausted.
         """
         if self._tunnel is None:
             raise TunnelBroken
+        if self._template is None:
+            raise NothingEnrolled
         self._template.require_match(self._tunnel.open(record))
         certificate = sign_payment(self._payment(order, terms), self._made.private_key)
         piv = self._next_piv

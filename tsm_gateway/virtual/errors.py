@@ -65,6 +65,36 @@ class PartyFileInvalid(VirtualError):
     code, side = "virtual-party-file-invalid", Side.OURS
 
 
+class PackageRefused(VirtualError):
+    """The key package is not for this element, not from its TSM, or older than what it holds."""
+
+    code, side = "virtual-package-refused", Side.PEER
+
+
+class NothingEnrolled(VirtualError):
+    """No user is enrolled on the crypto element: there is nothing to prove."""
+
+    code, side = "virtual-nothing-enrolled", Side.OURS
+
+
+class KeyLost(VirtualError):
+    """The crypto element and the gateway do not agree which key the element holds."""
+
+    code, side = "virtual-key-lost", Side.OURS
+
+
+class ChannelBroken(VirtualError):
+    """The provisioning service was not reached, or broke off, again and again."""
+
+    code, side, temporary = "virtual-channel-broken", Side.PEER, True
+
+
+class ChannelRefused(VirtualError):
+    """The provisioning service refused what the handset's agent asked."""
+
+    code, side = "virtual-channel-refused", Side.PEER
+
+
 class SmscFull(VirtualError):
     """The virtual SMSC stores no more undelivered parts."""
 

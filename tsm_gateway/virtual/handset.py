@@ -7,12 +7,12 @@ import random
 import secrets
 from typing import TYPE_CHECKING
 
-from tsm_gateway.secret import Secret
 from tsm_gateway.virtual.app_element import AppElement, Carriage
 from tsm_gateway.virtual.biometric import Finger, Sensor, new_pairing
 from tsm_gateway.virtual.crypto_element import CryptoElement, Personalisation, Terms
 
 if TYPE_CHECKING:
+    from tsm_gateway.secret import Secret
     from tsm_gateway.virtual.part import Part
     from tsm_gateway.virtual.party_records import HandsetRecord
 
@@ -40,10 +40,11 @@ class Handset:
         self.owner = Finger(record.device_id)
         self._sensor = Sensor(pairing, chance, method)
         self.crypto = CryptoElement(
-            _personalisation(record, pairing, method),
-            template=Secret(self.owner.touch(chance)),
+            _personalisation(record, pairing, method), template=_enrolled(record, method)
         )
         self.crypto.pair(self._sensor.connect)
+        if _enrolled(record, method) is None:
+            self.crypto.enrol(self._sensor.capture(self.owner))
         carriage = Carriage(record.msisdn, gateway, record.port, wide_reference)
         self.app = AppElement(carriage, record.provider_addresses)
 
@@ -74,6 +75,12 @@ class Handset:
         reference = self.crypto.next_piv
         record = self._sensor.capture(finger or self.owner)
         return self.app.parts(self.crypto.seal_payment(order, record, terms), reference)
+
+
+def _enrolled(record: HandsetRecord, method: str) -> Secret | None:
+    """The features enrolled for `method` when the element was registered."""
+    templates = record.element.templates if record.element else ()
+    return next((template.features for template in templates if template.method == method), None)
 
 
 def _personalisation(record: HandsetRecord, pairing: Secret, method: str) -> Personalisation:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tsm_gateway.virtual.errors import PartyFileInvalid
+from tsm_gateway.virtual.errors import KeyLost, PartyFileInvalid
 from tsm_gateway.virtual.party_records import (
     HandsetRecord,
     ProviderRecord,
@@ -45,12 +45,25 @@ def write_party(path: Path, record: HandsetRecord | ProviderRecord) -> None:
 def take_piv(path: Path, count: int = 1) -> HandsetRecord:
     """The handset at `path`, its `next_piv` the first of `count` that nobody else gets, even after a crash.
 
-    Waits while another process takes some. Raises PartyFileInvalid, OSError.
+    Waits while another process takes some. Raises KeyLost when it has no key yet, PartyFileInvalid, OSError.
     """
     with _locked(path):
         record = read_handset(path)
+        if not record.is_keyed:
+            raise KeyLost(what="its enrolment is not complete: run `virtual enrol` again")
         write_party(path, replace(record, next_piv=record.next_piv + count))
     return record
+
+
+def keep_handset(path: Path, record: HandsetRecord) -> None:
+    """Write down what an element became; no counter taken meanwhile comes back. Raises OSError."""
+    if not path.exists():
+        write_party(path, record)
+        return
+    with _locked(path):
+        filed = read_handset(path)
+        used = filed.next_piv if filed.kid == record.kid else 0
+        write_party(path, replace(record, next_piv=max(used, record.next_piv)))
 
 
 def _load(path: Path) -> object:

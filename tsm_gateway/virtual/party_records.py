@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tsm_gateway.secret import Secret
+from tsm_gateway.virtual.element_record import KEY_OCTETS, ElementRecord, der_of, element_from_json, pem_of
 from tsm_gateway.virtual.errors import PartyFileInvalid
 from tsm_gateway.virtual.signature_literal import SigningKey, header_of
 
@@ -34,14 +34,20 @@ class HandsetRecord:
     """A handset as it stands in its file."""
 
     device_id: str
-    kid: bytes  # 4 octets
-    key: Secret  # 32 octets
+    kid: bytes  # 4 octets; none before the element is given a key
+    key: Secret  # 32 octets; none before
     next_piv: int
     port: int
     msisdn: str
     certificate: bytes  # X.509 DER
     private_key: SigningKey
     provider_addresses: tuple[str, ...]
+    element: ElementRecord | None = None  # how it is enrolled; None: the key was put there by hand
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether there is a key to pay with."""
+        return bool(self.kid)
 
     def as_json(self) -> dict[str, object]:
         """The fields of `handset.json`."""
@@ -54,10 +60,10 @@ class HandsetRecord:
             "next_piv": self.next_piv,
             "port": self.port,
             "msisdn": self.msisdn,
-            "certificate": certificate_pem(self.certificate),
+            "certificate": pem_of(self.certificate),
             "private_key": pem.decode(),
             "provider_addresses": list(self.provider_addresses),
-        }
+        } | ({"element": self.element.as_json()} if self.element else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +86,8 @@ class ProviderRecord:
             "kid": self.kid.hex(),
             "key": self.key.reveal().hex(),
             "msisdn": self.msisdn,
-            "devices": {device: certificate_pem(der) for device, der in self.devices.items()},
+            "devices": {device: pem_of(der) for device, der in self.devices.items()},
         }
-
-
-def certificate_pem(der: bytes) -> str:
-    """An X.509 certificate as text."""
-    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
-
-
-def _certificate_der(pem: str) -> bytes:
-    return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
 
 
 def _private_key(pem: str) -> SigningKey:
@@ -102,16 +99,20 @@ def _private_key(pem: str) -> SigningKey:
 
 
 def _handset(fields: Mapping[str, Any]) -> HandsetRecord:
+    element = element_from_json(fields["element"]) if "element" in fields else None
+    kid = bytes.fromhex(fields["kid"])
+    length = 0 if element and not kid else KEY_OCTETS
     return HandsetRecord(
         device_id=str(fields["device_id"]),
-        kid=bytes.fromhex(fields["kid"]),
-        key=Secret(bytes.fromhex(fields["key"]), length=32),
+        kid=kid,
+        key=Secret(bytes.fromhex(fields["key"]), length=length),
         next_piv=int(fields["next_piv"]),
         port=int(fields["port"]),
         msisdn=str(fields["msisdn"]),
-        certificate=_certificate_der(fields["certificate"]),
+        certificate=der_of(fields["certificate"]),
         private_key=_private_key(fields["private_key"]),
         provider_addresses=tuple(map(str, fields["provider_addresses"])),
+        element=element,
     )
 
 
@@ -120,9 +121,9 @@ def _provider(fields: Mapping[str, Any]) -> ProviderRecord:
         name=str(fields["name"]),
         address=str(fields["address"]),
         kid=bytes.fromhex(fields["kid"]),
-        key=Secret(bytes.fromhex(fields["key"]), length=32),
+        key=Secret(bytes.fromhex(fields["key"]), length=KEY_OCTETS),
         msisdn=str(fields["msisdn"]),
-        devices={str(device): _certificate_der(pem) for device, pem in fields["devices"].items()},
+        devices={str(device): der_of(pem) for device, pem in fields["devices"].items()},
     )
 
 
