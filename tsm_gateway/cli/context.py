@@ -15,6 +15,7 @@ import click
 
 from tsm_gateway.cli.errors import GatewayRunning, NotFound
 from tsm_gateway.daemon.settings import Problem, SettingsErrors, load_settings
+from tsm_gateway.keys.master_hold_store import versions_kept
 from tsm_gateway.keys.master_store import read_master
 from tsm_gateway.store.failures import StoreLocked
 from tsm_gateway.store.open_store import locked
@@ -59,6 +60,17 @@ def read_masters(settings: Settings, override: Path | None = None) -> MasterKeys
         return read_master(settings.keys.master)
     with acting_as_owner_of(path):
         return read_master(f"file:{path}")
+
+
+@contextmanager
+def held_masters(settings: Settings, override: Path | None = None) -> Iterator[MasterKeys]:
+    """As `read_masters`, and no version of the file is removed inside the block.
+
+    For whoever wraps keys and stores them: a version pruned in between would take the new key with it.
+    """
+    path = override or master_path(settings)
+    with versions_kept(path) if path is not None and path.exists() else nullcontext():
+        yield read_masters(settings, override)
 
 
 def master_path(settings: Settings) -> Path | None:
@@ -127,16 +139,22 @@ def gateway_runs(settings: Settings) -> bool:
 
 @contextmanager
 def acting_as_owner_of(path: Path) -> Iterator[None]:
-    """Act as the owner of `path` while root; as whoever we are otherwise, or when it does not exist."""
-    owner = path.stat() if os.geteuid() == ROOT and path.exists() else None
-    if owner is None or owner.st_uid == ROOT:
+    """Act as the owner of `path` when root called us; as whoever we are otherwise, or when it is not there.
+
+    May stand inside another one: after the block we are again who we were ahead of it.
+    """
+    if os.getuid() != ROOT:
         yield
         return
-    group = os.getegid()
-    os.setegid(owner.st_gid)
-    os.seteuid(owner.st_uid)
+    user, group = os.geteuid(), os.getegid()
+    os.seteuid(ROOT)
     try:
+        owner = path.stat() if path.exists() else None
+        if owner is not None and owner.st_uid != ROOT:
+            os.setegid(owner.st_gid)
+            os.seteuid(owner.st_uid)
         yield
     finally:
         os.seteuid(ROOT)
         os.setegid(group)
+        os.seteuid(user)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsm_gateway.cli.context import master_option, open_store, read_masters, read_settings
+from tsm_gateway.cli.context import held_masters, master_option, open_store, read_settings
 from tsm_gateway.cli.device_key import FILE, key_given, key_options, key_out, path_of
 from tsm_gateway.cli.errors import InputInvalid, VirtualPartyRefused
 from tsm_gateway.cli.key_files import read_certificate_file
@@ -31,7 +31,7 @@ STATES = (DeviceState.KEYED, DeviceState.REGISTERED, DeviceState.ACTIVE)  # thos
 
 @click.command()
 @click.option(
-    "--certificate", type=FILE, required=True, help="The crypto SE's certificate, PEM or DER: P-256, Ed25519 or RSA."
+    "--certificate", type=FILE, required=True, help="The crypto SE's: PEM or DER; P-256, Ed25519 or RSA."
 )
 @click.option(
     "--id", "device_id", help="d: and 16 hexadecimal digits.  [default: from the certificate's key]"
@@ -50,7 +50,9 @@ STATES = (DeviceState.KEYED, DeviceState.REGISTERED, DeviceState.ACTIVE)  # thos
 @output_option
 @click.pass_obj
 def add(config_path: Path, /, master: Path | None, form: Form, **given: str | int | Path | None) -> None:
-    """Register a device with its certificate and key.
+    """Register a device with its certificate and key by hand: for laboratories and imports.
+
+    Everywhere else devices enrol over channel 1, and no key is ever in clear outside of the crypto SE.
 
     Its id is "d:" and the first 8 octets of SHA-256 over its certificate's SubjectPublicKeyInfo, in hex,
     unless --id gives another. A key made here is written in clear to --key-out (64 hexadecimal digits,
@@ -74,17 +76,12 @@ def add(config_path: Path, /, master: Path | None, form: Form, **given: str | in
         reason=str(given["reason"]),
     )
     made = key_given(given)
-    stored = wrapped_key(
-        read_masters(settings, master),
-        made.key,
-        table=DEVICE_KEYS,
-        kid=made.kid,
-        owner=found.device_id,
-        epoch=1,
-        at=at,
-    )
-    with key_out(made, given["key_out"]), open_store(settings) as store:
-        store.registry.add_device(found, stored, initial_window(made.next_piv))
+    with held_masters(settings, master) as masters:
+        stored = wrapped_key(
+            masters, made.key, table=DEVICE_KEYS, kid=made.kid, owner=found.device_id, epoch=1, at=at
+        )
+        with key_out(made, given["key_out"]), open_store(settings) as store:
+            store.registry.add_device(found, stored, initial_window(made.next_piv))
     show_record(
         {
             "device": found.device_id,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from tsm_gateway.cli.context import master_option, open_store, read_masters, read_settings
+from tsm_gateway.cli.context import held_masters, master_option, open_store, read_settings
 from tsm_gateway.cli.errors import InputInvalid
 from tsm_gateway.cli.key_files import handed_out, read_key_file
 from tsm_gateway.cli.new_keys import first_piv, new_key, new_kid, wrapped_key
@@ -115,18 +115,20 @@ def rotate_key(
     form: Form,
     **given: Any,  # noqa: ANN401 - click's values, one per option
 ) -> None:
-    """Give a device its next key, also when `store resync --demand-new-keys` made its key stale.
+    """Give a device its next key by hand: for laboratories and devices that cannot reach channel 1.
 
-    As with `device add`, a key made here is written in clear to --key-out: bring it into the crypto SE by
-    a way you trust, then destroy the file.
+    Everywhere else `device rekey` does it, and no key is ever in clear outside of the crypto SE. As with
+    `device add`, a key made here is written in clear to --key-out: bring it into the crypto SE by a way you
+    trust, then destroy the file. The key is in use at once, also when `store resync --demand-new-keys` made
+    the one before stale.
 
     \b
     Examples: tsm-gateway device rotate-key d:0011223344556677 --key-out se.key
               tsm-gateway device rotate-key d:0011223344556677 --key-out se.key --overlap 0
     """
     settings, at = read_settings(config_path), int(time.time())
-    made, masters = key_given(given), read_masters(settings, master)
-    with open_store(settings) as store:
+    made = key_given(given)
+    with held_masters(settings, master) as masters, open_store(settings) as store:
         epoch = _next_epoch(store.registry, device_id)
         stored = wrapped_key(
             masters, made.key, table=DEVICE_KEYS, kid=made.kid, owner=device_id, epoch=epoch, at=at

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
@@ -64,7 +65,7 @@ def each_device(
     refusals: list[TsmError] = []
     for device_id in dict.fromkeys(device_ids):
         try:
-            devices.append(carried_out(store, f"device.{verb}", device_id, lambda each=device_id: act(each)))
+            devices.append(carried_out(store, f"device.{verb}", device_id, partial(act, device_id)))
         except STORE_TROUBLE as error:  # the next one would fare no better
             return Done(tuple(devices), (*refusals, error))
         except TsmError as error:

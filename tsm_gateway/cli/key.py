@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tsm_gateway.cli.context import acting_as_owner_of, master_option, open_store, read_masters, read_settings
+from tsm_gateway.cli.key_audit import key_act, note_key_act
 from tsm_gateway.cli.key_rewrap import every_key
 from tsm_gateway.cli.key_rotate import master_file, rotate
 from tsm_gateway.cli.output import output_option, show_record, show_rows
@@ -41,10 +42,13 @@ def init_command(config_path: Path, master: Path | None, form: Form) -> None:
     Examples: tsm-gateway key init
               tsm-gateway key init --master /etc/tsm-gateway/master.key
     """
-    path = master_file(read_settings(config_path), master)
+    settings = read_settings(config_path)
+    path = master_file(settings, master)
     with acting_as_owner_of(path.parent):
         made = init_master(path, secrets.token_bytes(MASTER_OCTETS))
-    show_record({"path": str(path), "version": made.version, "check_value": made.check_value()}, form)
+    facts = {"version": made.version, "check_value": made.check_value()}
+    note_key_act(settings, key_act("key.init", "key init", **facts))
+    show_record({"path": str(path), **facts}, form)
     click.echo("keep a copy of this file in a safe place, apart from the store's backups", err=True)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Row = tuple[bytes, bytes, bytes, int]  # kid, wrapped before, wrapped now, master version
 
 SLICE = 500  # keys in one transaction: a few milliseconds in which the daemon cannot commit
+PASSES = 5  # through all keys, at most
 TRIES = 5  # of a slice that somebody else changed meanwhile
 
 
@@ -42,11 +43,30 @@ def every_key(registry: RegistryStore) -> Iterator[StoredKey]:
         after = keys[-1].key.kid
 
 
+def versions_in_use(registry: RegistryStore) -> frozenset[int]:
+    """Versions of the master key that wrap stored keys. Raises RowDamaged."""
+    return frozenset(stored.key.master_version for stored in every_key(registry))
+
+
 def rewrap_all(registry: RegistryStore, masters: MasterKeys, tell: Callable[[int], None]) -> Rewrapped:
     """Rewrap what does not stand under the current version; `tell` gets the count so far.
 
-    Raises StoreConflict when the same keys are changed again and again, and what the store raises.
+    Goes through the keys again while it finds some to do: whoever read the master key file before its last
+    change may have stored one behind our back. Raises StoreConflict when keys are changed again and again,
+    and what the store raises.
     """
+    first = _pass(registry, masters, tell)
+    done, passed = first.done, first
+    for _ in range(PASSES):
+        if not passed.done:
+            return first._replace(done=done, damaged=passed.damaged)
+        passed = _pass(registry, masters, lambda _: None)
+        done += passed.done
+    raise StoreConflict(cause="keys are added under an older version again and again")
+
+
+def _pass(registry: RegistryStore, masters: MasterKeys, tell: Callable[[int], None]) -> Rewrapped:
+    """All keys once, in order of kid."""
     done, already, tries = 0, 0, 0
     damaged: list[bytes] = []
     after = b""

@@ -1,18 +1,23 @@
 """`tsm-gateway key rotate`: a new version of the master key, and every stored key under it.
 
-A running daemon must know a version before a stored key needs it. One that meets a key under a version it
-does not know asks the radio to keep the message, so the wrong order costs time and loses nothing.
+A running process must know a version before a stored key needs it. One that meets a key under a version it
+does not know asks the radio to keep the message, so the wrong order costs time and loses nothing; `--rewrap`
+asks each process for the versions it knows, and refuses while one lacks the newest.
 
-| the daemon | steps |
+| relay and provisioning | steps |
 |---|---|
 | stopped | `key rotate` does all of it |
-| runs, the master is a file | `--add`; reload (SIGHUP); `--rewrap` |
-| runs, the master is a credential | `--add`; restart, as credentials are read at the start; `--rewrap` |
+| run, the master is a file | `--add`; reload both (SIGHUP); `--rewrap` |
+| run, the master is a credential | `--add`; restart, as credentials are read at the start; `--rewrap` |
+
+`--prune`, at last, makes the old versions useless: nothing that a thief of an old copy of the master key
+file holds opens a key of today.
 """
 
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -20,32 +25,37 @@ import click
 from tsm_gateway.cli.context import (
     acting_as_owner_of,
     existing_store,
-    gateway_runs,
-    gateway_stopped,
+    held_masters,
     master_option,
     master_path,
-    read_masters,
     read_settings,
 )
 from tsm_gateway.cli.errors import InputInvalid
-from tsm_gateway.cli.key_rewrap import every_key, rewrap_all
+from tsm_gateway.cli.key_audit import key_act, note_key_act
+from tsm_gateway.cli.key_known import all_stopped, must_know
+from tsm_gateway.cli.key_prune import prune
+from tsm_gateway.cli.key_rewrap import rewrap_all
 from tsm_gateway.cli.output import output_option, show_record
-from tsm_gateway.keys.master_store import add_master_version, prune_master_versions
+from tsm_gateway.keys.master_hold_store import versions_kept
+from tsm_gateway.keys.master_store import add_master_version
 from tsm_gateway.keys.wrap import MASTER_OCTETS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tsm_gateway.cli.output import Form
     from tsm_gateway.daemon.settings import Settings
     from tsm_gateway.keys.wrap import MasterKey
 
+    Ask = Callable[[tuple[str, ...]], None]
+
 RELOADED = (
-    "The gateway runs. Was it reloaded (a master key in a file) or restarted (a credential) since --add?"
+    "{} cannot be asked. Was it reloaded (a master key in a file) or restarted (a credential) since --add?"
 )
 NEXT = (
-    "next: copy this file to its safe place; reload the gateway (restart it when keys.master is a "
-    "credential); then `tsm-gateway key rotate --rewrap`"
+    "next: copy this file to its safe place; reload the gateway and provisioning (restart them when "
+    "keys.master is a credential); then `tsm-gateway key rotate --rewrap`"
 )
 PRUNE = "Copies of the store made before the last --rewrap can then no longer be used. Remove old versions?"
 
@@ -61,30 +71,31 @@ PRUNE = "Copies of the store made before the last --rewrap can then no longer be
 def rotate(config_path: Path, step: str | None, *, yes: bool, master: Path | None, form: Form) -> int:
     """Replace the master key: add a version, wrap every stored key under it.
 
-    With the gateway stopped one call does both. Beside a running one take three steps: --add; reload it
-    (restart it when keys.master is a credential); --rewrap. Broken off, --rewrap goes on where it was.
-    Old versions stay in the file until --prune.
+    With gateway and provisioning stopped one call does both. Beside running ones take three steps: --add;
+    reload them (restart them when keys.master is a credential); --rewrap, which first asks them whether
+    they know the new version. Payments go on meanwhile; broken off, --rewrap goes on where it was. Old
+    versions stay in the file until --prune.
 
     \b
     Examples: tsm-gateway key rotate
               tsm-gateway key rotate --add && systemctl reload tsm-gateway && tsm-gateway key rotate --rewrap
     """
     settings = read_settings(config_path)
+    ask = partial(_ask_about, yes=yes)
     if step == "rewrap":
-        if gateway_runs(settings) and not yes:
-            click.confirm(RELOADED, abort=True, err=True)
-        return _rewrap(settings, master, form)
+        return _rewrap(settings, master, form, ask)
     path = master_file(settings, master)
     if step == "add":
-        return _add(path, form)
+        return _add(settings, path, form)
     if step == "prune":
         if not yes:
             click.confirm(PRUNE, abort=True, err=True)
-        return _prune(settings, path, form)
-    with gateway_stopped(settings):
-        added = _add_version(path)
+        show_record(prune(settings, path, ask), form)
+        return 0
+    with all_stopped(settings):
+        added = _add_version(settings, path)
         click.echo(f"version {added.version} with check value {added.check_value()} added", err=True)
-        return _rewrap(settings, master, form) if settings.store.path.exists() else 0
+        return _rewrap(settings, master, form, ask) if settings.store.path.exists() else 0
 
 
 def master_file(settings: Settings, override: Path | None) -> Path:
@@ -96,21 +107,30 @@ def master_file(settings: Settings, override: Path | None) -> Path:
     return path
 
 
-def _add_version(path: Path) -> MasterKey:
-    with acting_as_owner_of(path):
-        return add_master_version(path, secrets.token_bytes(MASTER_OCTETS))
+def _ask_about(silent: tuple[str, ...], *, yes: bool) -> None:
+    """About processes that run but do not say what they know."""
+    if silent and not yes:
+        click.confirm(RELOADED.format(" and ".join(silent)), abort=True, err=True)
 
 
-def _add(path: Path, form: Form) -> int:
-    added = _add_version(path)
+def _add_version(settings: Settings, path: Path) -> MasterKey:
+    with versions_kept(path), acting_as_owner_of(path):
+        added = add_master_version(path, secrets.token_bytes(MASTER_OCTETS))
+    facts = {"version": added.version, "check_value": added.check_value()}
+    note_key_act(settings, key_act("key.add", "key rotate", **facts))
+    return added
+
+
+def _add(settings: Settings, path: Path, form: Form) -> int:
+    added = _add_version(settings, path)
     show_record({"path": str(path), "version": added.version, "check_value": added.check_value()}, form)
     click.echo(NEXT, err=True)
     return 0
 
 
-def _rewrap(settings: Settings, master: Path | None, form: Form) -> int:
-    masters = read_masters(settings, master)
-    with existing_store(settings) as store:
+def _rewrap(settings: Settings, master: Path | None, form: Form, ask: Ask) -> int:
+    with held_masters(settings, master) as masters, existing_store(settings) as store:
+        ask(must_know(settings, masters.current.version))
         result = rewrap_all(store.registry, masters, _tell)
     show_record(
         {
@@ -126,15 +146,6 @@ def _rewrap(settings: Settings, master: Path | None, form: Form) -> int:
             "some keys do not open: give their owners new ones, or restore master key or store", err=True
         )
     return 1 if result.damaged else 0
-
-
-def _prune(settings: Settings, path: Path, form: Form) -> int:
-    with existing_store(settings) as store:
-        used = {stored.key.master_version for stored in every_key(store.registry)}
-    with acting_as_owner_of(path):
-        dropped = prune_master_versions(path, used)
-    show_record({"path": str(path), "removed": list(dropped), "in_use": sorted(used)}, form)
-    return 0
 
 
 def _tell(count: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tsm_gateway.cli.context import master_option, open_store, read_masters, read_settings
+from tsm_gateway.cli.context import held_masters, master_option, open_store, read_settings
 from tsm_gateway.cli.errors import InputInvalid
 from tsm_gateway.cli.new_keys import first_piv
 from tsm_gateway.cli.output import output_option, show_record
@@ -86,8 +86,8 @@ def add(
     """
     settings, at = read_settings(config_path), int(time.time())
     found = _provider(settings, name, given, at)
-    masters = read_masters(settings, master)
     with (
+        held_masters(settings, master) as masters,
         key_handed_out(
             masters,
             tsm_id=settings.gateway.id,

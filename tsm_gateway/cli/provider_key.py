@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsm_gateway.cli.context import master_option, open_store, read_masters, read_settings
+from tsm_gateway.cli.context import held_masters, master_option, open_store, read_settings
 from tsm_gateway.cli.key_files import handed_out, read_certificate_file
 from tsm_gateway.cli.new_keys import first_piv, new_key, new_kid, wrapped_key
 from tsm_gateway.cli.output import output_option, show_record
@@ -79,8 +79,7 @@ def rotate_key(
     Example: tsm-gateway provider rotate-key coffee-shop --certificate shop.pem --key-out shop-2.json
     """
     settings, at = read_settings(config_path), int(time.time())
-    masters = read_masters(settings, master)
-    with open_store(settings) as store:
+    with held_masters(settings, master) as masters, open_store(settings) as store:
         keys = store.registry.keys(name)
         if not keys:
             raise NotKnown(what="provider", name=name)

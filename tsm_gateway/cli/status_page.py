@@ -17,7 +17,7 @@ LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask wh
 
 
 def fetch_status(settings: Settings) -> dict[str, Any]:
-    """The page as `daemon.status_snapshot` wrote it.
+    """The page of the running gateway, as `daemon.status_snapshot` wrote it.
 
     Raises GatewayUnreachable, InputInvalid when the configuration switches the listener off.
     """
@@ -25,6 +25,11 @@ def fetch_status(settings: Settings) -> dict[str, Any]:
     if address is None:
         problem = "is empty, so the gateway cannot be asked: give an address such as 127.0.0.1:9464"
         raise InputInvalid(what="metrics.listen", problem=problem)
+    return fetch_page(address)
+
+
+def fetch_page(address: tuple[str, int]) -> dict[str, Any]:
+    """The status page of the process whose metrics listener is at `address`. Raises GatewayUnreachable."""
     host, port = LOOPBACK.get(address[0], address[0]), address[1]
     connection = http.client.HTTPConnection(host, port, timeout=WITHIN_S)
     try:

@@ -63,6 +63,7 @@ def snapshot(parts: RelayParts, uptime_s: float) -> dict[str, object]:
         "uptime_s": round(uptime_s, 1),
         "ready": now.ready,
         "degraded": degraded(parts),
+        "master_versions": list(parts.directory.master_versions),  # `key rotate` asks before it rewraps
         "messages": dict(now.messages),
         "segments_waiting": now.segments_waiting,
         "unanswered": now.unanswered,

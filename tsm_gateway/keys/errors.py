@@ -64,7 +64,7 @@ class MasterFileGarbled(TsmError):
 
 
 class MasterFileBusy(TsmError):
-    """A change of the master key file is under way, or broke off: if nobody is at it, remove this file."""
+    """The master key file is in use by a command; a .new file left beside it by one that broke off can go."""
 
     code, side, temporary = "master-file-busy", Side.OURS, True
 

@@ -70,6 +70,11 @@ class Directory:
         self._devices.clear()
         self._providers.clear()
 
+    @property
+    def master_versions(self) -> tuple[int, ...]:
+        """Versions of the master key it can open keys with, ascending."""
+        return self._masters.versions()
+
     def use_masters(self, masters: MasterKeys) -> bool:
         """Take over newly read master keys. Returns whether a version came or went."""
         rotated = masters.versions() != self._masters.versions()
