@@ -180,8 +180,8 @@ REMEDIES: Mapping[str, str] = {
     # demo and virtual parties
     "demo-failed": "Read the gateway's last lines above it; run `tsm-gateway demo` again.",
     "virtual-failed": _TEST_ONLY,
-    "virtual-channel-broken": "See whether `tsm-gateway provisioning` runs and --url names it, then enrol again: "
-    "it goes on where it was cut off. " + _TEST_ONLY,
+    "virtual-channel-broken": "See whether `tsm-gateway provisioning` runs and --url names it. Then enrol "
+    "again: it goes on where it was cut off. " + _TEST_ONLY,
     "virtual-channel-refused": "`tsm-gateway explain` the code it names; for a TLS alert see the log of "
     "`tsm-gateway provisioning`. " + _TEST_ONLY,
     "virtual-key-lost": "Run `virtual enrol` again; if it stays, `device rekey` and `virtual enrol`. "
