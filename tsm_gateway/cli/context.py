@@ -64,12 +64,15 @@ def read_masters(settings: Settings, override: Path | None = None) -> MasterKeys
 
 @contextmanager
 def held_masters(settings: Settings, override: Path | None = None) -> Iterator[MasterKeys]:
-    """As `read_masters`, and no version of the file is removed inside the block.
+    """As `read_masters`, and the file is not replaced inside the block.
 
     For whoever wraps keys and stores them: a version pruned in between would take the new key with it.
     """
-    path = override or master_path(settings)
-    with versions_kept(path) if path is not None and path.exists() else nullcontext():
+    masters, path = read_masters(settings, override), override or master_path(settings)
+    if path is None:  # a credential is a copy that nobody changes
+        yield masters
+        return
+    with versions_kept(path):
         yield read_masters(settings, override)
 
 

@@ -3,7 +3,7 @@
 | who could still need one | kept from losing it by |
 |---|---|
 | a stored key | its version is counted under the store's write lock, held until the file is written |
-| a command that wraps a key right now | it holds the file's directory (`keys/master_hold_store.py`): busy |
+| a command that wraps a key right now | it holds the file (`keys/master_hold_store.py`), which is then busy |
 | a running process | it is asked first: one that does not know the newest version still wraps under another |
 """
 

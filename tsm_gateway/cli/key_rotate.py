@@ -36,7 +36,7 @@ from tsm_gateway.cli.key_known import all_stopped, must_know
 from tsm_gateway.cli.key_prune import prune
 from tsm_gateway.cli.key_rewrap import rewrap_all
 from tsm_gateway.cli.output import output_option, show_record
-from tsm_gateway.keys.master_hold_store import versions_kept
+from tsm_gateway.keys.master_hold_store import versions_alone
 from tsm_gateway.keys.master_store import add_master_version
 from tsm_gateway.keys.wrap import MASTER_OCTETS
 
@@ -95,7 +95,7 @@ def rotate(config_path: Path, step: str | None, *, yes: bool, master: Path | Non
     with all_stopped(settings):
         added = _add_version(settings, path)
         click.echo(f"version {added.version} with check value {added.check_value()} added", err=True)
-        return _rewrap(settings, master, form, ask) if settings.store.path.exists() else 0
+        return _rewrap(settings, master, form, None) if settings.store.path.exists() else 0
 
 
 def master_file(settings: Settings, override: Path | None) -> Path:
@@ -114,7 +114,7 @@ def _ask_about(silent: tuple[str, ...], *, yes: bool) -> None:
 
 
 def _add_version(settings: Settings, path: Path) -> MasterKey:
-    with versions_kept(path), acting_as_owner_of(path):
+    with versions_alone(path), acting_as_owner_of(path):
         added = add_master_version(path, secrets.token_bytes(MASTER_OCTETS))
     facts = {"version": added.version, "check_value": added.check_value()}
     note_key_act(settings, key_act("key.add", "key rotate", **facts))
@@ -128,9 +128,11 @@ def _add(settings: Settings, path: Path, form: Form) -> int:
     return 0
 
 
-def _rewrap(settings: Settings, master: Path | None, form: Form, ask: Ask) -> int:
+def _rewrap(settings: Settings, master: Path | None, form: Form, ask: Ask | None) -> int:
+    """`ask`: see `_ask_about`; None when we know that nothing runs."""
     with held_masters(settings, master) as masters, existing_store(settings) as store:
-        ask(must_know(settings, masters.current.version))
+        if ask is not None:
+            ask(must_know(settings, masters.current.version))
         result = rewrap_all(store.registry, masters, _tell)
     show_record(
         {
