@@ -127,6 +127,7 @@ REMEDIES: Mapping[str, str] = {
     "hybrid-key-wrong-device": _PEER_OCTETS,
     "key-certificate-missing": "The device has to enrol with a key certificate (X25519) or a hybrid key.",
     "test-device-refused": "Enrol a real crypto SE, or for tests set [gateway] test_parties = true.",
+    "number-unknown": "Give the device its number with `device number`, or order the key over channel 1.",
     "key-not-installable": "The device's agent fetches the key package first: GET /v1/key-package.",
     # certificates of devices and of their issuers
     "certificate-refused": _PEER_OCTETS,

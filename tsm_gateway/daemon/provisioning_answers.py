@@ -135,3 +135,15 @@ class KeyNotInstallable(TsmError):
     """No key is there to be proved: fetch the key package first."""
 
     code, side, temporary = "key-not-installable", Side.PEER, False
+
+
+class TestDeviceRefused(TsmError):
+    """This gateway takes no virtual devices: their private keys lie in files."""
+
+    code, side, temporary = "test-device-refused", Side.PEER, False
+
+
+class NumberUnknown(TsmError):
+    """The device's number is not known, so no key can be sent to it as a short message."""
+
+    code, side, temporary = "number-unknown", Side.PEER, False

@@ -1,0 +1,143 @@
+"""Enrolment: a crypto SE becomes known by its certificate and gets its first key, in one transaction.
+
+| the device is | what is stored |
+|---|---|
+| new | device, enrolment, key, replay window, package: all or nothing |
+| known, with other certificates over its key | these; and a new key, if one waits sealed to the old ones |
+| known, without a usable key | a new key, of the next epoch |
+| known, nothing new | nothing: it is told the same again |
+
+So whatever step a cut or a crash hits, trying again completes it, with the same key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tsm_gateway.daemon.provisioning_answers import NumberInvalid, TestDeviceRefused
+from tsm_gateway.daemon.provisioning_standing import admitted, needs_key, next_epoch, refuse_suspended
+from tsm_gateway.registry.address import INTERNATIONAL
+from tsm_gateway.registry.device import Device, DeviceState
+from tsm_gateway.registry.errors import AlreadyKnown
+from tsm_gateway.registry.key_package import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tsm_gateway.daemon.key_maker import KeyMaker, MadeKey
+    from tsm_gateway.daemon.provisioning_answers import EnrolmentRequest
+    from tsm_gateway.daemon.provisioning_ledger import Ledger
+    from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
+    from tsm_gateway.daemon.recipients import Recipients
+    from tsm_gateway.provisioning.device_trust import TrustedDevice
+    from tsm_gateway.provisioning.recipient import Recipient
+    from tsm_gateway.registry.enrolment import Enrolment
+    from tsm_gateway.registry.standing import Standing
+    from tsm_gateway.store.provisioning_store import ProvisioningStore
+
+TRIES: Final = 4  # a kid of 4 random octets is taken once in thousands; another process may be first, too
+REASON: Final = "enrolled over channel 1"
+
+
+class Enrolling:
+    """Makes devices known."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        recipients: Recipients,
+        maker: KeyMaker,
+        reports: ProvisioningReports,
+        wall: Callable[[], float],
+        *,
+        test_devices: bool,
+    ) -> None:
+        """`test_devices`: virtual ones are taken, too; `wall`: Unix seconds."""
+        self._ledger, self._recipients, self._maker = ledger, recipients, maker
+        self._reports, self._wall, self._test_devices = reports, wall, test_devices
+
+    async def enrol(self, who: TrustedDevice, request: EnrolmentRequest) -> Standing:
+        """Make `who` known and keyed; where it stands then.
+
+        Raises NumberInvalid, TestDeviceRefused, DeviceTerminated, DeviceSuspended, IdentityConflict, what
+        `Recipients.presented` raises, StoreBusy, StoreFull or StoreBroken.
+        """
+        if request.msisdn and not INTERNATIONAL.fullmatch(request.msisdn):
+            raise NumberInvalid
+        if who.test_only and not self._test_devices:
+            raise TestDeviceRefused
+        self._welcome(who)  # before its certificates are looked at: it may not be wanted at all
+        at = int(self._wall())
+        enrolment, recipient = await self._recipients.presented(who, request, at)
+        async with self._ledger.turn(who.device_id):
+            for left in reversed(range(TRIES)):
+                try:
+                    await self._settle(who, request.msisdn, enrolment, recipient)
+                    break
+                except AlreadyKnown:
+                    if not left:
+                        raise
+        return admitted(self._ledger.standing(who.device_id), who)
+
+    def _welcome(self, who: TrustedDevice) -> Standing | None:
+        """Where `who` stands, None when it is new. Raises for one that may not enrol."""
+        standing = self._ledger.standing(who.device_id)
+        if standing is not None:
+            refuse_suspended(admitted(standing, who), proof_helps=False)
+        return standing
+
+    async def _settle(
+        self, who: TrustedDevice, msisdn: str, enrolment: Enrolment, recipient: Recipient
+    ) -> None:
+        standing = self._welcome(who)
+        if standing is None:
+            await self._first(who, msisdn, enrolment, recipient)
+        else:
+            await self._again(who, standing, enrolment, recipient)
+
+    async def _first(
+        self, who: TrustedDevice, msisdn: str, enrolment: Enrolment, recipient: Recipient
+    ) -> None:
+        at = enrolment.enrolled_at
+        device = Device(who.device_id, DeviceState.ENROLLED, who.der, msisdn, at, at, REASON)
+        made = self._make(None, who.device_id, recipient, at)
+
+        def act(store: ProvisioningStore) -> None:
+            store.enrol(device, enrolment)
+            store.deliver(*made, at=at)
+
+        await self._ledger.write(act)
+        self._reports.enrolled(enrolment, made.key)
+        self._reports.made(made.package, "first key")
+
+    async def _again(
+        self, who: TrustedDevice, standing: Standing, enrolment: Enrolment, recipient: Recipient
+    ) -> None:
+        at, known = enrolment.enrolled_at, standing.enrolment
+        if known is not None:
+            enrolment = enrolment._replace(enrolled_at=known.enrolled_at)
+        renewed = enrolment != known or who.der != standing.device.certificate
+        made = None
+        if needs_key(standing, recipient.fingerprint):
+            made = self._make(standing, who.device_id, recipient, at)
+
+        def act(store: ProvisioningStore) -> None:
+            if renewed:
+                store.renew(who.device_id, certificate=who.der, enrolment=enrolment, at=at)
+            if made is not None:
+                store.deliver(*made, at=at)
+
+        if not renewed and made is None:
+            self._reports.repeated(standing.device)
+            return
+        await self._ledger.write(act)
+        if renewed:
+            self._reports.renewed(enrolment)
+        if made is not None:
+            self._reports.made(
+                made.package, "no usable key" if not renewed else "sealed to a new certificate"
+            )
+
+    def _make(self, standing: Standing | None, device_id: str, recipient: Recipient, at: int) -> MadeKey:
+        epoch = next_epoch(standing)
+        return self._maker.make(device_id, recipient, epoch=epoch, delivery=Delivery.CHANNEL, at=at)

@@ -1,0 +1,117 @@
+"""New keys for known devices: because they have none that serves, or because one was ordered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tsm_gateway.daemon.enrolling import TRIES
+from tsm_gateway.daemon.provisioning_answers import DeviceTerminated, NoKeyPackage, NumberUnknown
+from tsm_gateway.daemon.provisioning_standing import (
+    admitted,
+    needs_key,
+    next_epoch,
+    refuse_suspended,
+    waiting_package,
+)
+from tsm_gateway.daemon.relay_parts import new_message_id
+from tsm_gateway.registry.control import ControlMessage, ControlState
+from tsm_gateway.registry.device import DeviceState
+from tsm_gateway.registry.errors import AlreadyKnown, NotKnown
+from tsm_gateway.registry.key_package import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tsm_gateway.daemon.key_maker import KeyMaker
+    from tsm_gateway.daemon.provisioning_ledger import Ledger
+    from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
+    from tsm_gateway.daemon.recipients import Recipients
+    from tsm_gateway.provisioning.device_trust import TrustedDevice
+    from tsm_gateway.registry.key_package import KeyOrder, StoredPackage
+    from tsm_gateway.registry.standing import Standing
+
+
+class Keying:
+    """Makes the keys that follow the first."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        recipients: Recipients,
+        maker: KeyMaker,
+        reports: ProvisioningReports,
+        wall: Callable[[], float],
+    ) -> None:
+        """`wall`: Unix seconds."""
+        self._ledger, self._recipients, self._maker = ledger, recipients, maker
+        self._reports, self._wall = reports, wall
+
+    async def fetch(self, who: TrustedDevice) -> StoredPackage:
+        """The package that waits for `who`; a new one when it has no usable key or another recipient.
+
+        Raises DeviceUnknown, DeviceTerminated, DeviceSuspended, IdentityConflict, NoKeyPackage, what
+        `Recipients.judged` raises, StoreBusy, StoreFull or StoreBroken.
+        """
+        async with self._ledger.turn(who.device_id):
+            standing = self._served(who)
+            if needs_key(standing, self._recipients.stored(standing).fingerprint):
+                await self._make(who.device_id, Delivery.CHANNEL, "no usable key")
+                standing = self._served(who)
+        package = waiting_package(standing)
+        if package is None:
+            raise NoKeyPackage
+        self._reports.fetched(package)
+        return package
+
+    async def fulfil(self, order: KeyOrder) -> None:
+        """Make the key that was ordered; with its short messages, if it is to travel so.
+
+        Raises what `fetch` raises but NoKeyPackage, and NumberUnknown.
+        """
+        async with self._ledger.turn(order.device_id):
+            await self._make(order.device_id, order.delivery, order.reason)
+
+    def _served(self, who: TrustedDevice) -> Standing:
+        standing = admitted(self._ledger.standing(who.device_id), who)
+        refuse_suspended(standing, proof_helps=True)
+        return standing
+
+    async def _make(self, device_id: str, delivery: Delivery, reason: str) -> None:
+        for left in reversed(range(TRIES)):
+            standing = self._ledger.standing(device_id)
+            if standing is None:
+                raise NotKnown(what="device", name=device_id)
+            try:
+                await self._make_for(standing, delivery, reason)
+                break
+            except AlreadyKnown:  # the kid, or another process gave the device a key meanwhile
+                if not left:
+                    raise
+
+    async def _make_for(self, standing: Standing, delivery: Delivery, reason: str) -> None:
+        device, at = standing.device, int(self._wall())
+        if device.state is DeviceState.TERMINATED:
+            raise DeviceTerminated
+        refuse_suspended(standing, proof_helps=delivery is Delivery.CHANNEL)
+        if delivery is Delivery.SMS and not device.msisdn:
+            raise NumberUnknown
+        recipient = await self._recipients.judged(standing)
+        made = self._maker.make(
+            device.device_id, recipient, epoch=next_epoch(standing), delivery=delivery, at=at
+        )
+        control = _control(made.package, device.msisdn, at) if delivery is Delivery.SMS else None
+        await self._ledger.write(lambda store: store.deliver(*made, control, at=at))
+        self._reports.made(made.package, reason)
+
+
+def _control(package: StoredPackage, msisdn: str, at: int) -> ControlMessage:
+    """The package as it is queued for the air: the relay cuts and sends it."""
+    return ControlMessage(
+        *(new_message_id(), package.device_id, package.kid, msisdn, package.package),
+        ControlState.QUEUED,
+        attempts=0,
+        due_at=at,
+        created_at=at,
+        changed_at=at,
+        reason="",
+    )

@@ -1,0 +1,126 @@
+"""Registration: a challenge, and the proof by the crypto SE that it holds its key and its user's biometric.
+
+A challenge is used up by the first proof of it that is judged. What fails through a fault of ours gives it
+back; and the very proof that was accepted may be sent again, as its answer may have been lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tsm_gateway.daemon.provisioning_answers import ChallengeStale, KeyNotInstallable, RegistrationAnswer
+from tsm_gateway.daemon.provisioning_reports import CHANNEL
+from tsm_gateway.daemon.provisioning_standing import PROVABLE, admitted, key_to_prove, refuse_suspended
+from tsm_gateway.errors import Side, TsmError
+from tsm_gateway.keys.wrap import DEVICE_KEYS, traffic_place, unwrap
+from tsm_gateway.provisioning.registration import AwaitedProof, read_proof, verify_proof
+from tsm_gateway.registry.errors import KeyNotWaiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tsm_gateway.daemon.challenges import Challenge, Challenges
+    from tsm_gateway.daemon.provisioning_ledger import Ledger
+    from tsm_gateway.daemon.provisioning_material import Held
+    from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
+    from tsm_gateway.provisioning.device_trust import TrustedDevice
+    from tsm_gateway.provisioning.registration import Proof
+    from tsm_gateway.registry.device import WrappedKey
+    from tsm_gateway.registry.registration import Registration
+    from tsm_gateway.registry.standing import Standing
+    from tsm_gateway.secret import Secret
+
+
+class Registering:
+    """Challenges crypto SEs and judges their proofs."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        held: Held,
+        challenges: Challenges,
+        reports: ProvisioningReports,
+        wall: Callable[[], float],
+        *,
+        overlap_s: int,
+    ) -> None:
+        """`overlap_s`: how long the keys before the confirmed one stay accepted; `wall`: Unix seconds."""
+        self._ledger, self._held, self._challenges = ledger, held, challenges
+        self._reports, self._wall, self._overlap_s = reports, wall, overlap_s
+
+    def challenge(self, who: TrustedDevice) -> Challenge:
+        """A new challenge for `who`.
+
+        Raises DeviceUnknown, DeviceTerminated, DeviceSuspended, IdentityConflict, KeyNotInstallable.
+        """
+        return self.challenge_for(self._served(who))
+
+    def challenge_for(self, standing: Standing) -> Challenge:
+        """A new challenge for a device in good standing. Raises KeyNotInstallable."""
+        key = key_to_prove(standing)
+        if key is None:
+            raise KeyNotInstallable
+        challenge = self._challenges.issue(key.owner, kid=key.kid, epoch=key.epoch, now=int(self._wall()))
+        self._reports.challenged(key.owner, key.kid, key.epoch)
+        return challenge
+
+    async def register(self, who: TrustedDevice, octets: bytes) -> RegistrationAnswer:
+        """Judge a proof and store what it proves; the same again for a proof that was accepted before.
+
+        Raises what `challenge` raises, ProofMalformed, ChallengeStale, a ProofRefused, KeyNotWaiting,
+        SecureElementTaken, StoreBusy, StoreFull or StoreBroken.
+        """
+        async with self._ledger.turn(who.device_id):
+            standing = self._served(who)
+            if standing.registration is not None and standing.registration.proof == octets:
+                return _answer(standing, standing.registration, standing.device.state.value)
+            proof = read_proof(octets)
+            challenge = self._challenges.take(who.device_id, proof.challenge, int(self._wall()))
+            if challenge is None:
+                raise ChallengeStale
+            try:
+                return await self._judged(standing, proof, challenge)
+            except TsmError as error:
+                if error.side is Side.OURS:
+                    self._challenges.give_back(who.device_id, challenge)
+                raise
+
+    async def _judged(self, standing: Standing, proof: Proof, challenge: Challenge) -> RegistrationAnswer:
+        at = int(self._wall())
+        awaited = AwaitedProof(standing.device.device_id, challenge.kid, challenge.epoch, challenge.octets)
+        registration = verify_proof(
+            proof,
+            awaited,
+            signing_certificate=standing.device.certificate,
+            key=opened_key(provable_key(standing, challenge.kid), self._held),
+            at=at,
+        )
+        device = await self._ledger.write(
+            lambda store: store.register(registration, overlap_s=self._overlap_s, at=at)
+        )
+        self._reports.registered(registration, challenge.epoch, device, CHANNEL)
+        return _answer(standing, registration, device.state.value)
+
+    def _served(self, who: TrustedDevice) -> Standing:
+        standing = admitted(self._ledger.standing(who.device_id), who)
+        refuse_suspended(standing, proof_helps=True)
+        return standing
+
+
+def provable_key(standing: Standing, kid: bytes) -> WrappedKey:
+    """The device's key `kid`, if possession of it can be proved. Raises KeyNotWaiting."""
+    for key in standing.keys:
+        if key.kid == kid and key.state in PROVABLE:
+            return key
+    raise KeyNotWaiting
+
+
+def opened_key(key: WrappedKey, held: Held) -> Secret:
+    """The random key of a device (32 octets). Raises MasterKeyMissing, KeyUnwrapFailed."""
+    place = traffic_place(DEVICE_KEYS, key.owner, key.kid)
+    return unwrap(held.now.masters, key.wrapped, key.master_version, place)
+
+
+def _answer(standing: Standing, registration: Registration, state: str) -> RegistrationAnswer:
+    epoch = next((key.epoch for key in standing.keys if key.kid == registration.kid), 0)
+    return RegistrationAnswer(registration.device_id, state, registration.kid, epoch)
