@@ -29,7 +29,6 @@ class Refusal(Enum):
     CUT = "cut"  # the peer went away
     CROWDED = "crowded"  # too many handshakes at once: the oldest gave way
     FULL = "full"  # no room, and nobody idle who could give way
-    STOPPING = "stopping"
     OTHER = "other"
 
 

@@ -40,18 +40,18 @@ def characters(octets: int) -> int:
 
 def _base64(most: int) -> Callable[[object], object]:
     """Reads 1 to `most` octets out of their canonical spelling; anything else is an error."""
-    longest = characters(most)
+    longest, kind = characters(most), "tsm_base64"
 
     def read(value: object) -> object:
         if not isinstance(value, str):
-            raise PydanticCustomError("tsm_base64", "must be a string of base64")
+            raise PydanticCustomError(kind, "must be a string of base64")
         try:
             octets = b64decode(value, validate=True) if len(value) <= longest else b""
         except ValueError:
             octets = b""
         if not octets or b64encode(octets).decode("ascii") != value:
             problem = "must be canonical base64 of 1 to {most} octets"
-            raise PydanticCustomError("tsm_base64", problem, {"most": most})
+            raise PydanticCustomError(kind, problem, {"most": most})
         return octets
 
     return read

@@ -34,7 +34,11 @@ def describe() -> dict[str, Any]:
     """The description as plain values."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "TSM gateway: provisioning, channel 1", "version": __version__, "description": _ABOUT},
+        "info": {
+            "title": "TSM gateway: provisioning, channel 1",
+            "version": __version__,
+            "description": _ABOUT,
+        },
         "servers": [{"url": "/"}],
         "security": [{"device": []}],
         "paths": _paths(),

@@ -6,7 +6,6 @@ A code that is not in the table is a defect or a trouble of ours: the peer learn
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,7 +64,7 @@ class ProblemAnswer(NamedTuple):
 
 
 def public_code(code: str) -> str:
-    """"TSM-CHALLENGE-STALE" of "challenge-stale"."""
+    """The code as peers see it: `challenge-stale` is TSM-CHALLENGE-STALE."""
     return f"TSM-{code.upper()}"
 
 
@@ -77,7 +76,6 @@ def problem_of(error: TsmError) -> ProblemAnswer:
     return _problem_of(type(error))
 
 
-@lru_cache(256)
 def _problem_of(kind: type[TsmError]) -> ProblemAnswer:
     status = STATUSES.get(kind.code)
     if status is not None and status not in _SENTENCES:

@@ -123,7 +123,9 @@ ROUTES = (
     Route(
         *("GET", "/v1/key-package", "key_package", "Fetch the key package that waits"),
         *(None, PackageAnswered, _key_package),
-        problems=_KNOWN + _KEY_CERTIFICATE + "no-key-package hybrid-key-required already-known move-not-allowed",
+        problems=_KNOWN
+        + _KEY_CERTIFICATE
+        + "no-key-package hybrid-key-required already-known move-not-allowed",
     ),
     Route(
         *("POST", "/v1/challenge", "challenge", "Ask for a new challenge; an earlier one is void"),

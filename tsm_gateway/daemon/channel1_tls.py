@@ -1,4 +1,4 @@
-"""TLS of channel 1: version 1.3 only, a client certificate always, identity shown anew by every connection."""
+"""TLS of channel 1: version 1.3 only, a client certificate always, identity shown anew each time."""
 
 from __future__ import annotations
 
