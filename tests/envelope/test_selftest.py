@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-CONSTANTS = [name for name in vars(selftest) if name.startswith(("_GCM", "_HKDF", "_CMAC"))]
+PREFIXES = ("_GCM", "_HKDF", "_CMAC", "_EDDSA", "_PS256")
+CONSTANTS = [
+    name for name in vars(selftest) if name.startswith(PREFIXES) and isinstance(vars(selftest)[name], bytes)
+]
 
 
 class Broken:
@@ -31,7 +34,7 @@ class Broken:
             raise self._error
         return self._answer
 
-    encrypt = decrypt = derive = verify = public_key = _say
+    encrypt = decrypt = derive = verify = public_key = from_public_bytes = _say
 
     def update(self, _: object) -> None: ...
 
@@ -58,6 +61,9 @@ def test_every_input_and_answer_counts(constant: str, monkeypatch: pytest.Monkey
         ("CMAC", Broken(), "aes-cmac"),  # takes any tag
         ("CMAC", Broken(error=InvalidSignature), "aes-cmac"),
         ("EllipticCurvePublicNumbers", Broken(Broken()), "es256"),  # takes any signature
+        ("Ed25519PublicKey", Broken(Broken()), "eddsa"),
+        ("Ed25519PublicKey", Broken(error=UnsupportedAlgorithm("absent")), "eddsa"),
+        ("RSAPublicNumbers", Broken(Broken()), "ps256"),
     ],
 )
 def test_a_primitive_that_errs_is_named(

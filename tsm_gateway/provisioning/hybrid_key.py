@@ -29,6 +29,7 @@ from tsm_gateway.provisioning.proof_errors import (
     HybridKeyNotAuthentic,
     HybridKeyWrongDevice,
 )
+from tsm_gateway.provisioning.weak_key import refuse_weak
 
 XWING_OCTETS: Final = 1216
 MAX_STATEMENT: Final = 2048  # octets; 1777 with the longest signature
@@ -40,8 +41,8 @@ _KEY: Final = b"\x03"
 def read_hybrid_key(octets: bytes, *, device_id: str, signing_certificate: bytes) -> bytes:
     """The X-Wing public key (1216 octets) that the device states; its signing certificate in DER.
 
-    Raises HybridKeyMalformed before a signature is checked, HybridKeyNotAuthentic, HybridKeyWrongDevice,
-    and DeviceCertificateUnusable when the certificate does not read.
+    Raises HybridKeyMalformed or KeyWeak before a signature is checked, HybridKeyNotAuthentic,
+    HybridKeyWrongDevice, and DeviceCertificateUnusable when the certificate does not read.
     """
     try:
         statement = parse_sign1(octets, MAX_STATEMENT)
@@ -49,7 +50,7 @@ def read_hybrid_key(octets: bytes, *, device_id: str, signing_certificate: bytes
     except Malformed:
         raise HybridKeyMalformed from None
     signer = load_public_key(signing_certificate)
-    xwing_public_key(key)
+    _check_public_key(key)
     try:
         check_signature(signer, statement.algorithm, statement.signature, statement.signed)
     except InvalidSignature:
@@ -69,10 +70,20 @@ def _read_payload(payload: bytes) -> tuple[str, bytes]:
     return named, key
 
 
+def _check_public_key(octets: bytes) -> None:
+    """Raises KeyWeak when the X25519 half is a point of low order, HybridKeyMalformed."""
+    _, x25519 = _halves(octets)
+    refuse_weak(x25519)
+
+
 def xwing_public_key(octets: bytes) -> MLKEM768X25519PublicKey:
     """The public key in its 1216 octets. Raises HybridKeyMalformed, also for an ML-KEM key out of range."""
+    return MLKEM768X25519PublicKey(*_halves(octets))
+
+
+def _halves(octets: bytes) -> tuple[MLKEM768PublicKey, X25519PublicKey]:
     try:
-        return MLKEM768X25519PublicKey(
+        return (
             MLKEM768PublicKey.from_public_bytes(octets[:_MLKEM_OCTETS]),
             X25519PublicKey.from_public_bytes(octets[_MLKEM_OCTETS:]),
         )
