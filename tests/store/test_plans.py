@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tsm_gateway.store import moves, queue_statements, registry_statements, statements
+from tsm_gateway.store import (
+    audit_statements,
+    moves,
+    provisioning_statements,
+    queue_statements,
+    registry_statements,
+    statements,
+    upkeep_statements,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 STATEMENTS = {
     name: sql
-    for module in (statements, registry_statements, queue_statements)
+    for module in (
+        *(statements, registry_statements, queue_statements),
+        *(provisioning_statements, upkeep_statements, audit_statements),
+    )
     for name, sql in vars(module).items()
     if name.isupper() and isinstance(sql, str)
 } | {f"move {move.value}": sql for move, sql in moves.MOVE_SQL.items()}
@@ -23,10 +34,12 @@ STATEMENTS = {
 SCANS = {
     *("READ_META", "MOVE_META", "READ_GENERATION", "READ_VERSIONS", "STAMP_COPY", "BEGIN_EPOCH"),
     *("READ_SEGMENTS", "COUNT_SEGMENTS", "COUNT_BY_STATE", "LIST_PROVIDERS", "LIST_COUNTERS", "ANY_EARLY"),
+    *("READ_AUDIT_HEAD", "MOVE_AUDIT_HEAD"),
+    *("LIST_ORDERS", "LIST_ARRIVALS"),  # along an index, as far as the limit
     "REDRIVE",  # every packet, once at the start
 }
 # Bounded by what one message, one provider or one slice has.
-SORTS = {"FIND_PARTS", "FIND_EARLY", "READ_EARLY", "LIST_ADDRESSES", "READ_PROGRESS"}
+SORTS = {"FIND_PARTS", "FIND_EARLY", "READ_EARLY", "LIST_ADDRESSES", "READ_PROGRESS", "LIST_PROVIDERS_OF"}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -38,3 +51,20 @@ def test_a_statement_finds_its_rows_by_an_index(folder: Path, name: str) -> None
         assert not [step for step in plan if step.startswith("SCAN") and step != "SCAN CONSTANT ROW"], plan
     if name not in SORTS:
         assert not [step for step in plan if "TEMP B-TREE" in step], plan
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("LIST_AGED_KEYS", "ix_wrapped_key_age"),
+        ("LIST_USED_PENDING", "ix_wrapped_key_waiting"),
+        ("LIST_DUE_MESSAGES", "ix_control_out_due"),
+        ("LIST_ORDERS", "ix_key_order_ordered_at"),
+        ("LIST_ARRIVALS", "ix_control_in_received_at"),
+    ],
+)
+def test_a_statement_of_upkeep_begins_with_the_index_made_for_it(folder: Path, name: str, index: str) -> None:
+    sql = STATEMENTS[name]
+    with closing(sqlite3.connect(folder / "gateway.db")) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))]
+    assert f"INDEX {index}" in plan[0], plan

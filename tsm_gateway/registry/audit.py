@@ -1,9 +1,9 @@
 """The audit log: who did what to whom, when, why, and how it ended; each entry chained to the one before.
 
 `hash(n) = SHA-256(CBOR ["tsm-audit-1", n, hash(n-1), at, actor, action, subject, outcome, reason, facts])`,
-in deterministic CBOR, with hash(0) = 32 zero octets. Whoever alters, removes or reorders an entry breaks the chain
-from there on; whoever cuts off its end is found by an earlier head kept elsewhere (every `audit export` ends
-with one).
+in deterministic CBOR, with hash(0) = 32 zero octets. Whoever alters, removes or reorders an entry breaks
+the chain from there on; whoever cuts off its end is found by an earlier head kept elsewhere (every `audit
+export` ends with one).
 """
 
 from __future__ import annotations

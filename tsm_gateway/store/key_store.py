@@ -24,10 +24,12 @@ from tsm_gateway.store.registry_statements import (
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from tsm_gateway.registry.device import WrappedKey
 
-ACCEPTED = frozenset({KeyState.CURRENT, KeyState.OVERLAP})
+ACCEPTED = frozenset({KeyState.PENDING, KeyState.CURRENT, KeyState.OVERLAP})
+GIVES_WAY = frozenset({KeyState.PENDING, KeyState.CURRENT})  # to a later key of its owner
 
 
 def insert_device_key(cursor: sqlite3.Cursor, key: WrappedKey, window: tuple[int, int]) -> None:
@@ -47,14 +49,50 @@ def _insert_key(cursor: sqlite3.Cursor, stored: StoredKey) -> None:
         cursor.execute(INSERT_KEY, key_row(stored))
 
 
+def find_key(cursor: sqlite3.Cursor, kid: bytes) -> StoredKey:
+    """One key. Raises NotKnown, RowDamaged."""
+    row = cursor.execute(FIND_KEY, (kid,)).fetchone()
+    if row is None:
+        raise NotKnown(what="key", kid=kid.hex())
+    return read_key(row)
+
+
+def keys_of_device(cursor: sqlite3.Cursor, device_id: str) -> list[StoredKey]:
+    """All keys of a device, the newest first. Raises RowDamaged."""
+    return [read_key(row) for row in cursor.execute(LIST_KEYS_OF_DEVICE, (device_id,)).fetchall()]
+
+
 def replace_keys(cursor: sqlite3.Cursor, key: WrappedKey, *, of_device: bool, until: int | None) -> None:
-    """Make room for `key`: its owner's current one stays accepted up to `until`, or not at all (None)."""
+    """Make room for `key`, which its owner has for sure: none of the others is newer.
+
+    Those that were current, or waited, stay accepted up to `until`, or not at all (None).
+    """
     listing = LIST_KEYS_OF_DEVICE if of_device else LIST_KEYS_OF_PROVIDER
     for row in cursor.execute(listing, (key.owner,)).fetchall():
         stored = read_key(row)
-        if stored.key.state is KeyState.CURRENT:
-            state = KeyState.RETIRED if until is None else KeyState.OVERLAP
-            _update_key(cursor, stored.key._replace(state=state), of_device=of_device, until=until)
+        if stored.key.state in GIVES_WAY:
+            _give_way(cursor, stored, until)
+
+
+def confirm_key(
+    cursor: sqlite3.Cursor, stored: StoredKey, keys: Iterable[StoredKey], *, until: int | None
+) -> bool:
+    """Make a device's key the current one; returns whether any other of its `keys` gave way to it.
+
+    Those that were current, or waited and are older, stay accepted up to `until`, or not at all (None).
+    Newer ones wait on: the device may have them.
+    """
+    older = [each for each in keys if each.key.state in GIVES_WAY and each.key.epoch < stored.key.epoch]
+    for each in older:
+        _give_way(cursor, each, until)
+    if stored.key.state is not KeyState.CURRENT:
+        _update_key(cursor, stored.key._replace(state=KeyState.CURRENT), of_device=True)
+    return bool(older)
+
+
+def _give_way(cursor: sqlite3.Cursor, stored: StoredKey, until: int | None) -> None:
+    state = KeyState.RETIRED if until is None else KeyState.OVERLAP
+    _update_key(cursor, stored.key._replace(state=state), of_device=stored.of_device, until=until)
 
 
 def retire_keys(cursor: sqlite3.Cursor, owner: str, *, of_device: bool) -> None:
@@ -87,10 +125,7 @@ def demand_new(cursor: sqlite3.Cursor, stored: StoredKey) -> None:
 
 def rewrap(cursor: sqlite3.Cursor, kid: bytes, old: bytes, new: bytes, master_version: int) -> None:
     """Replace the wrapped octets of a key. Raises NotKnown, StoreConflict when they are not `old`."""
-    row = cursor.execute(FIND_KEY, (kid,)).fetchone()
-    if row is None:
-        raise NotKnown(what="key", kid=kid.hex())
-    stored = read_key(row)
+    stored = find_key(cursor, kid)
     if stored.key.wrapped != old:
         raise StoreConflict(kid=kid.hex())
     key = stored.key._replace(wrapped=new, master_version=master_version)

@@ -43,14 +43,18 @@ class Opened(NamedTuple):
     rolled_back: bool  # opened in spite of its mark
 
 
-def open_database(path: Path, mark: Path, *, exclusive: bool, accept_rollback: bool) -> Opened:
+def open_database(
+    path: Path, mark: Path, *, exclusive: bool, accept_rollback: bool, patience_s: float | None = None
+) -> Opened:
     """See `sqlite_store.SqliteStore.open`."""
     check_directory(path.parent)
     check_directory(mark.parent)
     lock = StoreLock.take(path) if exclusive else None
     try:
         with _refused(path):
-            opened = _open(path, mark, lock, accept_rollback=accept_rollback)
+            if patience_s is None:
+                patience_s = AT_ONCE_S if exclusive else PATIENT_S
+            opened = _open(path, mark, lock, patience_s, accept_rollback=accept_rollback)
         if lock is not None:
             # SQLite syncs the directory of a new log, too, but goes on when that fails.
             sync_directory(path.parent)
@@ -61,13 +65,14 @@ def open_database(path: Path, mark: Path, *, exclusive: bool, accept_rollback: b
     return opened
 
 
-def _open(path: Path, mark: Path, lock: StoreLock | None, *, accept_rollback: bool) -> Opened:
+def _open(
+    path: Path, mark: Path, lock: StoreLock | None, patience_s: float, *, accept_rollback: bool
+) -> Opened:
     if not path.exists():
         _create(path, mark, lock, accept_rollback=accept_rollback)
     check_file(path)
-    timeout_s = AT_ONCE_S if lock is not None else PATIENT_S
     base, older = _base(path, mark, accept_rollback=accept_rollback)
-    connection = _connect(path, timeout_s, thorough=lock is not None)
+    connection = _connect(path, patience_s, thorough=lock is not None)
     try:
         meta, rolled_back = _verified(connection, mark, accept_rollback=accept_rollback)
         found = revision_of(connection, path)
@@ -75,7 +80,7 @@ def _open(path: Path, mark: Path, lock: StoreLock | None, *, accept_rollback: bo
             connection.close()
             with locked(path, lock):
                 bring_up_to_date(path, found)
-            connection = _connect(path, timeout_s, thorough=False)
+            connection = _connect(path, patience_s, thorough=False)
         health = Health()
         return Opened(
             lock,

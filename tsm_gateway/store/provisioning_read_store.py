@@ -5,9 +5,9 @@ A row whose checksum does not hold raises RowDamaged; besides, StoreBusy or Stor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from tsm_gateway.registry.audit import ChainedEntry
 from tsm_gateway.registry.standing import Standing
 from tsm_gateway.store.audit_rows import read_entry
 from tsm_gateway.store.audit_statements import LIST_AUDIT, READ_AUDIT_HEAD
@@ -32,7 +32,7 @@ from tsm_gateway.store.provisioning_statements import (
     LIST_PACKAGES_OF,
     LIST_PROVIDERS_OF,
 )
-from tsm_gateway.store.registry_rows import read_device, read_key
+from tsm_gateway.store.registry_rows import KEY_COLUMNS, RowDamaged, read_device, read_key, read_window
 from tsm_gateway.store.registry_statements import FIND_DEVICE, LIST_KEYS_OF_DEVICE
 from tsm_gateway.store.upkeep_statements import (
     FIND_CREATED,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, TypeVar
 
+    from tsm_gateway.registry.audit import ChainedEntry
     from tsm_gateway.registry.control import ControlArrival, ControlMessage
     from tsm_gateway.registry.device import WrappedKey
     from tsm_gateway.registry.key_package import KeyOrder
@@ -54,7 +55,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-BEFORE_ALL = (-1, b"")  # of (created, kid)
+WINDOW_VALUES: Final = 3  # of a window, behind its kid
+BEFORE_ALL: Final = (-1, b"")  # of (created, kid)
 
 
 class ProvisioningReads:
@@ -123,8 +125,18 @@ class ProvisioningReads:
             return [read_key(row).key for row in rows]
 
     def used_pending(self, *, after: bytes = b"", limit: int = 1000) -> list[WrappedKey]:
-        """PENDING keys of registered devices under which packets came, by kid, those behind `after`."""
-        return [read_key(row).key for row in self._people.rows(LIST_USED_PENDING, (after, limit))]
+        """PENDING keys of registered devices under which packets came, by kid, those behind `after`.
+
+        One whose window or package is damaged is left out: nobody can tell.
+        """
+        found = []
+        for row in self._people.rows(LIST_USED_PENDING, (after, limit)):
+            key = read_key(row[:KEY_COLUMNS]).key
+            with suppress(RowDamaged):
+                read_window(key.kid, *row[KEY_COLUMNS : KEY_COLUMNS + WINDOW_VALUES])
+                read_package(row[KEY_COLUMNS + WINDOW_VALUES :])
+                found.append(key)
+        return found
 
     def providers_of(self, device_id: str) -> list[tuple[str, int, int]]:
         """Providers whom the device paid: name, payments still kept, when the last one came; by name."""

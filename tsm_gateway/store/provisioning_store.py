@@ -125,7 +125,11 @@ class ProvisioningStore(ProvisioningReads):
     def suspend(
         self, device_id: str, kind: SuspensionKind, *, proof_wanted: bool, reason: str, at: int
     ) -> Device:
-        """Suspend a live device, or suspend it for another reason than it is; `proof_wanted`: see `resume`."""
+        """Suspend a live device; one that is suspended is so for this reason from now on.
+
+        `proof_wanted`: only a fresh registration ends it. Raises MoveNotAllowed when it is suspended in
+        this very way.
+        """
         with self._writer.transaction() as cursor:
             changed = life_store.suspend(cursor, device_id, kind, reason, at, proof_wanted=proof_wanted)
             return self._done(cursor, changed)

@@ -42,7 +42,7 @@ BEGIN_EPOCH: Final = compiled(
 
 # --- what the relay asks ---
 
-_key = (
+KEY: Final = (
     wrapped_key.c.kid,
     wrapped_key.c.device_id,
     wrapped_key.c.provider,
@@ -62,7 +62,7 @@ FIND_WINDOW: Final = compiled(
 )
 # A device, by one of its keys: three look-ups by primary key, however many devices there are.
 FIND_DEVICE_OF: Final = compiled(
-    select(*_key, *device.c, replay_window.c.highest, replay_window.c.bitmap, replay_window.c.crc)
+    select(*KEY, *device.c, replay_window.c.highest, replay_window.c.bitmap, replay_window.c.crc)
     .join(device, device.c.device_id == wrapped_key.c.device_id)
     .join(replay_window, replay_window.c.kid == wrapped_key.c.kid)
     .where(wrapped_key.c.kid == given("kid")),
@@ -80,7 +80,7 @@ LIST_ADDRESSES: Final = compiled(
 )
 # A provider's current key and counter.
 FIND_SEALING_KEY: Final = compiled(
-    select(*_key, piv_counter.c.next_piv, piv_counter.c.crc)
+    select(*KEY, piv_counter.c.next_piv, piv_counter.c.crc)
     .join(piv_counter, piv_counter.c.kid == wrapped_key.c.kid)
     .where(wrapped_key.c.provider == given("name"), wrapped_key.c.state == fixed(KeyState.CURRENT)),
     "name",
@@ -103,21 +103,21 @@ LIST_DEVICES_IN: Final = compiled(
     *("after", "in_state", "limit"),
 )
 LIST_PROVIDERS: Final = compiled(select(provider).order_by(provider.c.name))
-FIND_KEY: Final = compiled(select(*_key).where(wrapped_key.c.kid == given("kid")), "kid")
+FIND_KEY: Final = compiled(select(*KEY).where(wrapped_key.c.kid == given("kid")), "kid")
 LIST_KEYS_OF_DEVICE: Final = compiled(
-    select(*_key).where(wrapped_key.c.device_id == given("owner")).order_by(wrapped_key.c.epoch.desc()),
+    select(*KEY).where(wrapped_key.c.device_id == given("owner")).order_by(wrapped_key.c.epoch.desc()),
     "owner",
 )
 LIST_KEYS_OF_PROVIDER: Final = compiled(
-    select(*_key).where(wrapped_key.c.provider == given("owner")).order_by(wrapped_key.c.epoch.desc()),
+    select(*KEY).where(wrapped_key.c.provider == given("owner")).order_by(wrapped_key.c.epoch.desc()),
     "owner",
 )
 LIST_ALL_KEYS: Final = compiled(
-    limited(select(*_key).where(wrapped_key.c.kid > given("after")).order_by(wrapped_key.c.kid), "limit"),
+    limited(select(*KEY).where(wrapped_key.c.kid > given("after")).order_by(wrapped_key.c.kid), "limit"),
     *("after", "limit"),
 )
 # Keys that were replaced and whose overlap is over.
-LIST_LAPSED_KEYS: Final = compiled(select(*_key).where(wrapped_key.c.accepted_until <= given("now")), "now")
+LIST_LAPSED_KEYS: Final = compiled(select(*KEY).where(wrapped_key.c.accepted_until <= given("now")), "now")
 
 # --- administration ---
 

@@ -7,12 +7,14 @@ used, because two packets under one nonce give their keys away (RFC 5116 §5.1.1
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tsm_gateway.registry.device import KeyState
 from tsm_gateway.store.bits import ALL_ONES
 from tsm_gateway.store.checksum import counter_crc
-from tsm_gateway.store.key_store import demand_new
+from tsm_gateway.store.key_store import ACCEPTED, demand_new
+from tsm_gateway.store.provisioning_rows import package_row, read_package, unused_at
+from tsm_gateway.store.provisioning_statements import UPDATE_PACKAGE
 from tsm_gateway.store.registry_rows import (
     RowDamaged,
     read_counter,
@@ -28,6 +30,7 @@ from tsm_gateway.store.registry_statements import (
     SET_COUNTER,
     SET_WINDOW,
 )
+from tsm_gateway.store.upkeep_statements import LIST_WAITING_PACKAGES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
 LAST_PIV: Final = (1 << 40) - 1  # design §5.2
 PIVS_SKIPPED: Final = 1 << 24
 SLICE: Final = 10_000  # windows in memory at a time
-ACCEPTED: Final = frozenset({KeyState.CURRENT, KeyState.OVERLAP})
 
 
 class Resynced(NamedTuple):
@@ -72,6 +74,22 @@ def advance_windows(cursor: sqlite3.Cursor, advance: int) -> int:
         cursor.executemany(SET_WINDOW, moved)
         count += len(moved)
     return count
+
+
+def advance_packages(cursor: sqlite3.Cursor, advance: int) -> None:
+    """Let the windows of keys that wait not look used because they moved; follows `advance_windows`.
+
+    A window that is closed for good was not used either: its key must not replace one that works. A
+    damaged package is passed over: nobody takes its key for used.
+    """
+    after = b""
+    while rows := cursor.execute(LIST_WAITING_PACKAGES, (after, SLICE)).fetchall():
+        for highest, *row in rows:
+            after = row[0]
+            unused = LAST_PIV if highest == LAST_PIV else min(unused_at(row) + advance, LAST_PIV)
+            with suppress(RowDamaged):
+                *_, confirmed_at, _, crc = package_row(read_package(row), unused)
+                cursor.execute(UPDATE_PACKAGE, (confirmed_at, unused, crc, after))
 
 
 def demand_new_keys(cursor: sqlite3.Cursor) -> int:

@@ -1,4 +1,6 @@
-"""The tables, with a word on every column; the same for SQLite and PostgreSQL.
+"""The tables of registry and relay, with a word on every column; the same for SQLite and PostgreSQL.
+
+Those of provisioning and of the audit log stand in `schema_provisioning.py`.
 
 Times are Unix seconds. States and moves are the texts of `relay.states` and `registry`, so that a person
 can read a row. `crc` is a CRC-32 (store/checksum.py) of what must not silently change: a flipped bit is
@@ -11,10 +13,7 @@ together in one transaction by one writer, each check costs as much as the inser
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -22,27 +21,14 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    }
-)
-
-Whole = BigInteger().with_variant(Integer(), "sqlite")  # 64 bits, signed, in both databases
-
-# Rows sit in the tree of their primary key itself: one page written where two would be.
-CLUSTERED: Final[dict[str, Any]] = {"sqlite_with_rowid": False}
+from tsm_gateway.store.schema_base import CLUSTERED, Whole, metadata
 
 meta = Table(
     "meta",
@@ -120,6 +106,23 @@ Index(
     wrapped_key.c.accepted_until,
     sqlite_where=wrapped_key.c.accepted_until.is_not(None),
     postgresql_where=wrapped_key.c.accepted_until.is_not(None),
+)
+# Which keys of devices are old. The conditions are texts: a plan finds the index by its very words.
+_OF_A_DEVICE = text("state = 'current' AND device_id IS NOT NULL")
+Index(
+    "ix_wrapped_key_age",
+    wrapped_key.c.created_at,
+    wrapped_key.c.kid,
+    sqlite_where=_OF_A_DEVICE,
+    postgresql_where=_OF_A_DEVICE,
+)
+# Keys that replace another one and wait to be confirmed: few, where nearly every device had a first one.
+_NOT_THE_FIRST = text("state = 'pending' AND epoch > 1")
+Index(
+    "ix_wrapped_key_waiting",
+    wrapped_key.c.kid,
+    sqlite_where=_NOT_THE_FIRST,
+    postgresql_where=_NOT_THE_FIRST,
 )
 
 replay_window = Table(

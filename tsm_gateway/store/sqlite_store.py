@@ -1,7 +1,7 @@
 """The store on SQLite: one writing connection, group commit, fail-stop.
 
 `SqliteStore` is the `relay.interfaces.Spool`; its `registry` is the `relay.interfaces.Registry`, its
-`queue` what an operator sees. The life of a batch:
+`queue` what an operator sees, its `provisioning` what channel 1 asks and writes. The life of a batch:
 
 | call | thread | after it |
 |---|---|---|
@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
@@ -21,7 +22,16 @@ from tsm_gateway.errors import TsmError
 from tsm_gateway.messages import Segment, Ticket
 from tsm_gateway.registry.errors import AlreadyKnown
 from tsm_gateway.relay.interfaces import Staged, StoredSegment, StoreFull
-from tsm_gateway.store import accept_store, claim_store, purge_store, receipt_store, resync_store
+from tsm_gateway.store import (
+    accept_store,
+    claim_store,
+    control_store,
+    purge_store,
+    receipt_store,
+    resync_store,
+)
+from tsm_gateway.store.acts import STORE, Act, facts
+from tsm_gateway.store.audit_store import append
 from tsm_gateway.store.check_store import check_database
 from tsm_gateway.store.connection_store import reading
 from tsm_gateway.store.dialect import in_chunks
@@ -31,6 +41,7 @@ from tsm_gateway.store.key_store import retire_lapsed
 from tsm_gateway.store.migrate_store import STORE_ID_OCTETS, copy_database
 from tsm_gateway.store.move_store import move_messages
 from tsm_gateway.store.open_store import Opened, locked, open_database
+from tsm_gateway.store.provisioning_store import ProvisioningStore
 from tsm_gateway.store.purge_store import PurgeLimits
 from tsm_gateway.store.queue_store import QueueStore
 from tsm_gateway.store.registry_statements import STAMP_COPY
@@ -52,13 +63,15 @@ RESERVE: Final = 32 << 20  # octets; the log with its checkpoint stays below
 class SqliteStore:
     """The durable store."""
 
-    def __init__(self, path: Path, mark: Path, reserve: int, opened: Opened) -> None:
+    def __init__(self, path: Path, mark: Path, reserve: int, opened: Opened, actor: str) -> None:
         """Use `open` instead."""
         self._path, self._mark_path, self._reserve, self._opened = path, mark, reserve, opened
         self._health, self._writer, self._hot = opened.health, opened.writer, opened.hot
         self._keeper = None if opened.rolled_back else MarkKeeper(mark, opened.meta.store_id)
         self._aged_after = ""  # where the next slice of unmatched receipts begins
-        self.registry = RegistryStore(opened.writer, opened.hot, opened.people, opened.health)
+        self._actor = actor
+        self.registry = RegistryStore(opened.writer, opened.hot, opened.people, opened.health, actor)
+        self.provisioning = ProvisioningStore(opened.writer, opened.people, path, opened.health, actor)
         self.queue = QueueStore(opened.writer, opened.people)
 
     @classmethod
@@ -70,18 +83,24 @@ class SqliteStore:
         exclusive: bool,
         accept_rollback: bool = False,
         reserve: int = RESERVE,
+        actor: str = "unknown",
+        patience_s: float | None = None,
     ) -> Self:
         """Open, create or upgrade the store at `path`; its epoch mark is the file `mark`.
 
         `exclusive` (the daemon): one process only, and a busy store raises StoreBusy at once instead of
         after 5 s. `accept_rollback` (`store resync` and `store check` only): open even when rolled back.
         `reserve`: octets of free disk below which nothing new is taken in, so that what is there gets out.
+        `actor`: in whose name the audit log tells of writes. `patience_s`: how long a write waits for
+        another process's, if not as long as `exclusive` says: 0 for an event loop that tries again.
 
         Raises StoreLocked (facts pid), StoreUnsafe, StoreUnreadable, SchemaNewer, StoreRolledBack,
         StoreFull, StoreBusy or StoreBroken.
         """
-        opened = open_database(path, mark, exclusive=exclusive, accept_rollback=accept_rollback)
-        store = cls(path, mark, reserve, opened)
+        opened = open_database(
+            path, mark, exclusive=exclusive, accept_rollback=accept_rollback, patience_s=patience_s
+        )
+        store = cls(path, mark, reserve, opened, actor)
         try:
             store.mark()  # a mark that cannot be written is found at the start, not at the first rollback
         except BaseException:
@@ -115,15 +134,16 @@ class SqliteStore:
     def stage(self, batch: Batch) -> Staged:
         """See `relay.interfaces.Spool`.
 
-        A batch with new payments or parts raises StoreFull already while the disk has less than the
-        reserve; one without still goes through.
+        A batch with new payments, confirmations or parts raises StoreFull already while the disk has less
+        than the reserve; one without still goes through.
         """
         with self._writer.transaction() as cursor:
-            if (batch.acceptances or batch.journal) and self._tight():
+            if (batch.acceptances or batch.journal or batch.controls) and self._tight():
                 raise StoreFull(cause="reserve")
             accept_store.write_acceptances(cursor, batch.acceptances)
             accept_store.move_windows(cursor, batch.windows)
             accept_store.move_counters(cursor, batch.pivs)
+            control_store.write_arrivals(cursor, batch.controls)
             accept_store.write_journal(cursor, batch.journal)
             accept_store.forget_segments(cursor, batch.forget)
             receipt_store.write_parts(cursor, batch.submitted)
@@ -231,7 +251,12 @@ class SqliteStore:
                     if demand_new_keys
                     else resync_store.advance_windows(cursor, advance)
                 )
+                if not demand_new_keys:
+                    resync_store.advance_packages(cursor, advance)
                 providers = resync_store.skip_pivs(cursor)
+                how = "new keys demanded" if demand_new_keys else f"windows advanced by {advance}"
+                told = facts(devices=devices, providers=providers)
+                append(cursor, self._actor, Act(int(time.time()), "store.resync", STORE, how, told))
             self._writer.base = 0  # the new id is in the log only
             self._keeper = MarkKeeper(self._mark_path, store_id)
             self.mark()

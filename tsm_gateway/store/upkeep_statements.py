@@ -1,0 +1,108 @@
+"""Which keys of a million devices want a successor, or have one that is in use; compiled when loaded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import and_, or_, select, tuple_
+
+from tsm_gateway.registry.device import DeviceState, KeyState
+from tsm_gateway.store.dialect import compiled, fixed, given, limited
+from tsm_gateway.store.registry_statements import KEY
+from tsm_gateway.store.schema import device, replay_window, wrapped_key
+from tsm_gateway.store.schema_provisioning import key_order, key_package, registration
+
+_newer = wrapped_key.alias("newer")
+# Something is done about it already: a key was ordered, or waits for the device.
+_under_way = or_(
+    select(key_order.c.device_id).where(key_order.c.device_id == wrapped_key.c.device_id).exists(),
+    select(_newer.c.kid)
+    .where(
+        _newer.c.device_id == wrapped_key.c.device_id,
+        _newer.c.epoch > wrapped_key.c.epoch,
+        _newer.c.state == fixed(KeyState.PENDING),
+    )
+    .exists(),
+)
+_current = (
+    select(*KEY)
+    .join(device, device.c.device_id == wrapped_key.c.device_id)
+    .where(
+        wrapped_key.c.state == fixed(KeyState.CURRENT),
+        wrapped_key.c.device_id.is_not(None),
+        device.c.state == fixed(DeviceState.ACTIVE),
+        ~_under_way,
+    )
+)
+
+FIND_CREATED: Final = compiled(
+    select(wrapped_key.c.created_at, wrapped_key.c.kid).where(wrapped_key.c.kid == given("kid")), "kid"
+)
+# The oldest first, from behind one of them.
+LIST_AGED_KEYS: Final = compiled(
+    limited(
+        _current.where(
+            wrapped_key.c.created_at < given("before"),
+            tuple_(wrapped_key.c.created_at, wrapped_key.c.kid) > tuple_(given("created"), given("after")),
+        ).order_by(wrapped_key.c.created_at, wrapped_key.c.kid),
+        "limit",
+    ),
+    *("before", "created", "after", "limit"),
+)
+# By kid, every current key looked at until there are enough.
+LIST_OVERDUE_KEYS: Final = compiled(
+    limited(
+        _current.join(replay_window, replay_window.c.kid == wrapped_key.c.kid)
+        .outerjoin(key_package, key_package.c.kid == wrapped_key.c.kid)
+        .where(
+            or_(
+                replay_window.c.highest - key_package.c.first_piv >= given("packets"),
+                wrapped_key.c.created_at < given("before"),
+            ),
+            wrapped_key.c.kid > given("after"),
+        )
+        .order_by(wrapped_key.c.kid),
+        "limit",
+    ),
+    *("packets", "before", "after", "limit"),
+)
+# Keys that replace another one, were used, and are not confirmed: the confirmation was lost.
+LIST_USED_PENDING: Final = compiled(
+    limited(
+        select(*KEY, replay_window.c.highest, replay_window.c.bitmap, replay_window.c.crc, *key_package.c)
+        .join(replay_window, replay_window.c.kid == wrapped_key.c.kid)
+        .join(key_package, key_package.c.kid == wrapped_key.c.kid)
+        .join(registration, registration.c.device_id == wrapped_key.c.device_id)
+        .join(device, device.c.device_id == wrapped_key.c.device_id)
+        .where(
+            and_(
+                wrapped_key.c.state == fixed(KeyState.PENDING),
+                wrapped_key.c.epoch > fixed(1),
+                wrapped_key.c.kid > given("after"),
+            ),
+            device.c.state.in_(
+                [
+                    fixed(state)
+                    for state in (DeviceState.REGISTERED, DeviceState.ACTIVE, DeviceState.SUSPENDED)
+                ]
+            ),
+            replay_window.c.highest > key_package.c.unused_at,
+        )
+        .order_by(wrapped_key.c.kid),
+        "limit",
+    ),
+    *("after", "limit"),
+)
+# Packages of keys that wait, with their windows: where a resync moves the mark of no use along.
+LIST_WAITING_PACKAGES: Final = compiled(
+    limited(
+        select(replay_window.c.highest, *key_package.c)
+        .select_from(wrapped_key)
+        .join(replay_window, replay_window.c.kid == wrapped_key.c.kid)
+        .join(key_package, key_package.c.kid == wrapped_key.c.kid)
+        .where(wrapped_key.c.state == fixed(KeyState.PENDING), wrapped_key.c.kid > given("after"))
+        .order_by(wrapped_key.c.kid),
+        "limit",
+    ),
+    *("after", "limit"),
+)
