@@ -20,14 +20,15 @@ import asyncio
 import contextlib
 import os
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from tsm_gateway.daemon.clockwork import Chore, by_clock
 from tsm_gateway.daemon.events import Event
 from tsm_gateway.daemon.progress import Loop, Progress
 from tsm_gateway.relay.interfaces import Batch, StoreBusy, StoreFull
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable
 
     from tsm_gateway.daemon.intake import Clocks
     from tsm_gateway.daemon.notify import Notifier
@@ -41,15 +42,7 @@ PURGE_S = 0.5  # for slices in a row; then the other chores have their turn
 EARLY_RECEIPT_S = 24 * 3600  # a receipt whose part never turns up
 DAY_S = 86_400
 MIB = 1 << 20
-TICK_S = 0.25
 STUCK_S = 20.0  # a loop that has work and does nothing for so long is stuck
-
-
-class Chore(NamedTuple):
-    """One thing done by the clock."""
-
-    every_s: float
-    run: Callable[[], Awaitable[bool | None]]  # True: there is more to do, come again at the next tick
 
 
 class Housekeeping:
@@ -77,18 +70,8 @@ class Housekeeping:
     async def run(self) -> None:
         """Do the chores until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._by_clock(self._prompt), name="housekeeping, prompt")
-            group.create_task(self._by_clock(self._slow), name="housekeeping, slow")
-
-    async def _by_clock(self, chores: Iterable[Chore]) -> None:
-        due = dict.fromkeys(chores, 0.0)
-        while True:
-            now = self._clocks.monotonic()
-            for chore, at in due.items():
-                if now >= at:
-                    more = await chore.run()
-                    due[chore] = now if more else now + chore.every_s
-            await asyncio.sleep(TICK_S)
+            group.create_task(by_clock(self._prompt, self._clocks.monotonic), name="housekeeping, prompt")
+            group.create_task(by_clock(self._slow, self._clocks.monotonic), name="housekeeping, slow")
 
     async def _reading(self) -> None:
         """Let the links read again once what came was answered: they wake nobody while they do not read."""

@@ -11,6 +11,7 @@ from tsm_gateway.daemon.provisioning_answers import (
     IdentityConflict,
     PackageAnswer,
 )
+from tsm_gateway.daemon.provisioning_ledger import ACTOR
 from tsm_gateway.daemon.provisioning_reports import Use
 from tsm_gateway.daemon.provisioning_standing import admitted, key_to_prove, status_of, waiting_package
 from tsm_gateway.errors import TsmError
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ACTOR: Final = "provisioning"  # in the audit log
 NOTED: Final = (ProofRefused, SecureElementTaken, IdentityConflict)  # refusals an auditor wants to see
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tsm_gateway.store.provisioning_store import ProvisioningStore
 
 T = TypeVar("T")
+
+ACTOR: Final = "provisioning"  # in the audit log
 
 
 class Ledger:
