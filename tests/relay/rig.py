@@ -130,12 +130,12 @@ class Rig:
         )
         clocks = self.parts.intake._clocks._replace(wall=lambda: self.now)
         self.parts.intake._clocks = clocks
-        self.parts.dispatcher._clocks = clocks
+        self.parts.dispatcher._clocks = self.parts.controls._clocks = clocks
         self.parts.intake.reload()
         self.parts.dispatcher.refresh()
         self.parts.intake.attach(self.bearer)
-        self.parts.dispatcher.attach(self.bearer)
-        self.bearer.on_submitted = self.parts.dispatcher.submitted
+        self.parts.senders.attach(self.bearer)
+        self.bearer.on_submitted = self.parts.senders.submitted
 
     # people
 
@@ -193,8 +193,8 @@ class Rig:
     async def begin(self) -> None:
         parts = self.parts
         loops = (parts.committer.run, parts.intake.run, parts.dispatcher.record, parts.dispatcher.claim)
-        self._tasks = [asyncio.create_task(loop()) for loop in loops]
-        parts.dispatcher.link_up(self.bearer.name)
+        self._tasks = [asyncio.create_task(loop()) for loop in (*loops, parts.controls.run)]
+        parts.senders.link_up(self.bearer.name)
 
     async def end(self) -> None:
         for task in self._tasks:

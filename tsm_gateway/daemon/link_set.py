@@ -13,9 +13,9 @@ from tsm_gateway.radio.smpp.smpp_link import SmppLink
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tsm_gateway.daemon.dispatch import Dispatcher
     from tsm_gateway.daemon.intake import Intake
     from tsm_gateway.daemon.reports import Reports
+    from tsm_gateway.daemon.senders import Senders
     from tsm_gateway.messages import Arrival, Submitted
     from tsm_gateway.radio.smpp.link_event import LinkEvent
     from tsm_gateway.radio.smpp.options import SmppOptions
@@ -26,9 +26,9 @@ UP, DOWN = "link.bound", frozenset({"link.lost", "link.unbound"})
 class LinkSet:
     """Every link by name, each running in a task of its own."""
 
-    def __init__(self, intake: Intake, dispatcher: Dispatcher, reports: Reports) -> None:
-        """Links hand arrivals to `intake` and results to `dispatcher`."""
-        self._intake, self._dispatcher, self._reports = intake, dispatcher, reports
+    def __init__(self, intake: Intake, senders: Senders, reports: Reports) -> None:
+        """Links hand arrivals to `intake` and results to `senders`."""
+        self._intake, self._senders, self._reports = intake, senders, reports
         self._said = LinkReports(reports.log, time.monotonic)
         self._links: dict[str, SmppLink] = {}
         self._options: dict[str, SmppOptions] = {}
@@ -54,7 +54,7 @@ class LinkSet:
             if self._paused:
                 link.pause_intake()
             self._intake.attach(link)
-            self._dispatcher.attach(link)
+            self._senders.attach(link)
             self._tasks[each.name] = group.create_task(link.run(), name=f"link {each.name}")
 
     async def replace(
@@ -94,7 +94,7 @@ class LinkSet:
     async def _stop(self, name: str, drain_s: float) -> None:
         link, task = self._links.pop(name), self._tasks.pop(name)
         del self._options[name]
-        self._dispatcher.link_down(name)
+        self._senders.link_down(name)
         await link.close(drain_s)
         task.cancel()
         await asyncio.wait([task])
@@ -105,10 +105,10 @@ class LinkSet:
         self.throttle_reading()
 
     def _submitted(self, link: SmppLink, results: list[Submitted]) -> None:
-        self._dispatcher.submitted(link.name, results)
+        self._senders.submitted(link.name, results)
 
     def _room(self, link: SmppLink) -> None:
-        self._dispatcher.pump(link.name)
+        self._senders.pump(link.name)
 
     def _event(self, event: LinkEvent) -> None:
         self._said.tell(event)
@@ -116,6 +116,6 @@ class LinkSet:
         if link is None:
             return
         if event.event == UP and link.can_send:
-            self._dispatcher.link_up(event.link)
+            self._senders.link_up(event.link)
         elif event.event in DOWN:
-            self._dispatcher.link_down(event.link)
+            self._senders.link_down(event.link)

@@ -49,6 +49,7 @@ E = TypeVar("E", bound=BaseException)
 
 COLLECT_EVERY = (50_000, 20, 100)  # payments make no cycles; the default looks after every 700 objects
 OPEN_S = 600.0  # for the store, on top of the unit's start timeout
+ACTOR = "relay"  # in the audit log
 DRAIN_S = 20.0  # for what is under way when we are told to end; the unit waits longer
 KEPT = "nothing: the settings from before stay in force"
 RESTART_ONLY = ("gateway", "store", "relay", "metrics")  # sections a reload cannot change
@@ -108,7 +109,9 @@ class RelayDaemon:
         selftest.run()
         self._notifier.extend(OPEN_S)  # a migration or a long recovery is no hang
         masters = read_master(self._settings.keys.master)
-        store = SqliteStore.open(self._settings.store.path, mark=self._settings.epoch_mark, exclusive=True)
+        store = SqliteStore.open(
+            self._settings.store.path, mark=self._settings.epoch_mark, exclusive=True, actor=ACTOR
+        )
         self._log.emit(
             Event.STORE_OPENED, path=str(self._settings.store.path), seconds=time.monotonic() - began
         )
@@ -140,6 +143,7 @@ class RelayDaemon:
             group.create_task(parts.intake.run(), name="intake")
             group.create_task(parts.dispatcher.record(), name="record")
             group.create_task(parts.dispatcher.claim(), name="claim")
+            group.create_task(parts.controls.run(), name="controls")
             group.create_task(housekeeping.run(), name="housekeeping")
             parts.links.start(
                 [link_options(self._settings.gateway, each) for each in self._settings.smpp], group
@@ -230,5 +234,5 @@ async def _drain(parts: RelayParts) -> None:
     """Let what came be answered and what is under way end; nothing new is started."""
     parts.links.drain()
     await parts.intake.settled()
-    parts.dispatcher.stop_claiming()
-    await parts.dispatcher.settled()
+    parts.senders.stop()
+    await parts.senders.settled()

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tsm_gateway.daemon.committer import Committer
+from tsm_gateway.daemon.control_sender import MOST, ControlSender, Retrying
 from tsm_gateway.daemon.dispatch import Dispatcher, SendOptions
 from tsm_gateway.daemon.intake import Clocks, Crew, Intake
 from tsm_gateway.daemon.link_set import LinkSet
 from tsm_gateway.daemon.reports import Reports
+from tsm_gateway.daemon.senders import Senders
 from tsm_gateway.daemon.status_snapshot import Watched
 from tsm_gateway.daemon.verifier import Verifier
 from tsm_gateway.radio.sms.join import Joiner, JoinLimits
 from tsm_gateway.registry.provider import ProviderState
 from tsm_gateway.relay.accept import AcceptLimits, Acceptor
+from tsm_gateway.relay.control_lane import ControlLane
 from tsm_gateway.relay.directory import Directory
 from tsm_gateway.relay.intake import PartIntake
 from tsm_gateway.relay.retry import RetryPolicy
@@ -43,6 +46,8 @@ class RelayParts:
     committer: Committer
     verifier: Verifier
     dispatcher: Dispatcher
+    controls: ControlSender
+    senders: Senders
     intake: Intake
     links: LinkSet
     reports: Reports
@@ -67,14 +72,17 @@ def assemble(
     directory = Directory(store.registry, masters, port=port)
     committer = Committer(store, reports.committed)
     verifier = Verifier(relay.verify_threads)
-    dispatcher = Dispatcher(
+    jitter, options = random.SystemRandom().random, _send_options(port, relay)
+    dispatcher = Dispatcher(committer, reports, clocks, jitter, options, lambda: _active_providers(store))
+    controls = ControlSender(
+        store.provisioning,
         committer,
-        reports,
+        reports.controls,
         clocks,
-        random.SystemRandom().random,
-        _send_options(port, relay),
-        lambda: _active_providers(store),
+        Retrying(options.policy, jitter),
+        ControlLane(MOST, port=port),
     )
+    senders = Senders(dispatcher, controls)
     acceptor = Acceptor(
         directory,
         AcceptLimits(relay.max_counter_jump, skew_s),
@@ -84,9 +92,19 @@ def assemble(
     parts = PartIntake(Joiner(_join_limits(relay)), directory, port=port, skew_s=skew_s)
     crew = Crew(parts, directory, acceptor, verifier, committer, store, dispatcher, reports)
     intake = Intake(crew, clocks, batch=relay.batch, limit=relay.intake_limit)
-    links = LinkSet(intake, dispatcher, reports)
     return RelayParts(
-        settings, store, directory, committer, verifier, dispatcher, intake, links, reports, Watched()
+        settings=settings,
+        store=store,
+        directory=directory,
+        committer=committer,
+        verifier=verifier,
+        dispatcher=dispatcher,
+        controls=controls,
+        senders=senders,
+        intake=intake,
+        links=LinkSet(intake, senders, reports),
+        reports=reports,
+        watched=Watched(),
     )
 
 
