@@ -43,6 +43,7 @@ from tsm_gateway.provisioning.revocation import check_revocation, questions_abou
 from tsm_gateway.provisioning.revocation_list import STRONG_HASHES
 from tsm_gateway.provisioning.weak_key import refuse_weak
 from tsm_gateway.provisioning.x509_fields import (
+    UNREADABLE,
     allows_purpose,
     is_authority,
     key_usage,
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
 
 MAX_CERTIFICATE: Final = 8192  # octets of DER
 NO_ANSWERS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
-_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.UnsupportedGeneralNameType)
 
 
 class TrustedDevice(NamedTuple):
@@ -162,7 +162,7 @@ def _read(der: bytes, kinds: frozenset[KeyKind]) -> _Read:
         is_authority(certificate)  # reads all extensions, so that nothing later finds them unreadable
         list(certificate.subject)
         digest = certificate.signature_hash_algorithm
-    except _UNREADABLE:
+    except UNREADABLE:
         raise CertificateUnreadable from None
     key = _key_of(certificate)
     kind = kind_of(key)

@@ -6,14 +6,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from tsm_gateway.provisioning.certificate_errors import IssuerUnusable, KeyWeak
 from tsm_gateway.provisioning.revocation_list import RevocationListUnusable, read_revocation_list
 from tsm_gateway.provisioning.weak_key import refuse_weak
-from tsm_gateway.provisioning.x509_fields import is_authority, key_usage
+from tsm_gateway.provisioning.x509_fields import UNREADABLE, is_authority, key_usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +75,7 @@ def _read_authorities(issuer: str, setting: str, octets: bytes) -> tuple[Certifi
     try:
         found = _load(octets)
         problems = [problem for each in found if (problem := _problem_of(each))]
-    except (ValueError, UnsupportedAlgorithm, x509.UnsupportedGeneralNameType):
+    except UNREADABLE:
         problem = f"{setting}: neither PEM nor DER of X.509 certificates"
         raise IssuerUnusable(issuer=issuer, problem=problem) from None
     if len(found) > MAX_CERTIFICATES:
@@ -94,7 +93,7 @@ def _load(octets: bytes) -> list[Certificate]:
 
 
 def _problem_of(authority: Certificate) -> str | None:
-    """What keeps a certificate from issuing others, None = nothing. Raises ValueError."""
+    """What keeps a certificate from issuing others, None = nothing. Raises UNREADABLE."""
     usage, key = key_usage(authority), authority.public_key()
     if not is_authority(authority):
         return "a certificate that is no authority's (basicConstraints cA)"

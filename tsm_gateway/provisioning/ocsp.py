@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -22,7 +22,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.provisioning.revocation_list import SKEW_S, STRONG_HASHES
-from tsm_gateway.provisioning.x509_fields import allows_purpose, key_usage, moment, purposes_of, seconds
+from tsm_gateway.provisioning.x509_fields import (
+    UNREADABLE,
+    allows_purpose,
+    key_usage,
+    moment,
+    purposes_of,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +105,7 @@ def read_answer(octets: bytes, certificate: Certificate, authority: Certificate,
         return _read(octets, certificate, authority, at)
     except InvalidSignature:
         raise OcspAnswerUnusable(reason="signature") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.UnsupportedGeneralNameType):
+    except UNREADABLE:
         raise OcspAnswerUnusable(reason="format") from None
 
 

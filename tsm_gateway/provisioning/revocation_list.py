@@ -11,12 +11,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tsm_gateway.errors import Side, TsmError
-from tsm_gateway.provisioning.x509_fields import is_authority, key_usage, value_of
+from tsm_gateway.provisioning.x509_fields import UNREADABLE, is_authority, key_usage, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,9 +82,7 @@ def read_revocation_list(octets: bytes, authorities: Sequence[Certificate]) -> R
         scope = _scope(crl)
         next_update = crl.next_update_utc
         if next_update is None:
-            raise RevocationListUnusable(
-                problem="it does not say when the next one is due"
-            )
+            raise RevocationListUnusable(problem="it does not say when the next one is due")
         return RevocationList(
             signer=key_hash(_signer(crl, authorities)),
             subject=crl.issuer,
@@ -96,7 +93,7 @@ def read_revocation_list(octets: bytes, authorities: Sequence[Certificate]) -> R
             for_authorities=scope is None or not scope.only_contains_user_certs,
             places=frozenset(scope.full_name or ()) if scope else frozenset(),
         )
-    except (ValueError, UnsupportedAlgorithm, x509.UnsupportedGeneralNameType):
+    except UNREADABLE:
         raise RevocationListUnusable(problem="it is neither PEM nor DER of a revocation list") from None
 
 
@@ -130,9 +127,7 @@ def _scope(crl: CertificateRevocationList) -> IssuingDistributionPoint | None:
 def _signer(crl: CertificateRevocationList, authorities: Sequence[Certificate]) -> Certificate:
     """The authority whose name it bears and whose key signed it. Raises RevocationListUnusable."""
     if not isinstance(crl.signature_hash_algorithm, STRONG_HASHES):
-        raise RevocationListUnusable(
-            problem="its signature is by an algorithm we do not take"
-        )
+        raise RevocationListUnusable(problem="its signature is by an algorithm we do not take")
     for authority in authorities:
         usage = key_usage(authority)
         may_sign = usage is None or usage.crl_sign

@@ -1,14 +1,15 @@
 """What a certificate says of itself, by RFC 5280 §4.2.1; every function reads and none judges.
 
-Each raises ValueError, as the crypto library does, when the extensions cannot be read.
+Each raises one of `UNREADABLE`, as the crypto library does, when the extensions cannot be read.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 if TYPE_CHECKING:
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate, Extensions, ExtensionType, KeyUsage
 
 T = TypeVar("T", bound="ExtensionType")
-ANY_PURPOSE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+UNREADABLE: Final = (  # all the crypto library raises for octets it cannot make sense of
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+ANY_PURPOSE: Final = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 
 
 def value_of(extensions: Extensions, kind: type[T]) -> T | None:
