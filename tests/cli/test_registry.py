@@ -114,7 +114,7 @@ def test_a_device_whose_key_went_stale_can_be_given_a_new_one(site: Site) -> Non
 def test_nobody_gets_a_key_who_is_unknown_or_terminated(site: Site) -> None:
     device, out = site.add_device(), site.folder / "next.key"
     assert site("device", "rotate-key", "d:0000000000000000", "--key-out", out).code == 4
-    site.done("device", "terminate", device)
+    site.done("device", "terminate", device, "--yes")
     assert site("device", "rotate-key", device, "--key-out", out).code == 6
     assert not out.exists()
 
@@ -202,7 +202,7 @@ def test_a_device_is_suspended_resumed_and_terminated(site: Site) -> None:
     assert [(row["state"], row["reason"]) for row in moved] == [("suspended", "stolen")]
     assert site.done("device", "list", "--state", "suspended", "-o", "json").json[0]["device"] == device
     site.done("device", "resume", device)
-    site.done("device", "terminate", device)
+    site.done("device", "terminate", device, "--yes")
     shown = site.done("device", "show", device, "-o", "json").json
     assert (shown["state"], shown["keys"][0]["state"]) == ("terminated", "retired")
     assert shown["msisdn"] == "+49…67"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tsm_gateway.cli.actor import operator
 from tsm_gateway.cli.errors import GatewayRunning, NotFound
 from tsm_gateway.daemon.settings import Problem, SettingsErrors, load_settings
 from tsm_gateway.keys.master_hold_store import versions_kept
@@ -108,7 +109,11 @@ def open_store(
     path = settings.store.path
     with acting_as_owner_of(path.parent) if as_owner else nullcontext():
         store = SqliteStore.open(
-            path, mark=settings.epoch_mark, exclusive=False, accept_rollback=accept_rollback
+            path,
+            mark=settings.epoch_mark,
+            exclusive=False,
+            accept_rollback=accept_rollback,
+            actor=operator(),
         )
         try:
             yield store

@@ -58,14 +58,14 @@ def noted(reason: str, verb: str) -> str:
 
 
 def each_device(
-    store: SqliteStore, verb: str, device_ids: Iterable[str], act: Callable[[str], Device]
+    store: SqliteStore, action: str, device_ids: Iterable[str], act: Callable[[str], Device]
 ) -> Done:
-    """Do `act` to each device once, durably; `verb` is what the audit log calls it."""
+    """Do `act` to each device once, durably; `action` is what the audit log calls it."""
     devices: list[Device] = []
     refusals: list[TsmError] = []
     for device_id in dict.fromkeys(device_ids):
         try:
-            devices.append(carried_out(store, f"device.{verb}", device_id, partial(act, device_id)))
+            devices.append(carried_out(store, action, device_id, partial(act, device_id)))
         except STORE_TROUBLE as error:  # the next one would fare no better
             return Done(tuple(devices), (*refusals, error))
         except TsmError as error:

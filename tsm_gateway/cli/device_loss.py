@@ -42,7 +42,7 @@ def command_of(kind: SuspensionKind) -> click.Command:
         with existing_store(read_settings(config_path)) as store:
             done = each_device(
                 store,
-                kind.value,
+                "device.suspend",
                 device_ids,
                 lambda each: store.provisioning.suspend(each, kind, proof_wanted=False, reason=why, at=at),
             )

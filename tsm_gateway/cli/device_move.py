@@ -107,9 +107,8 @@ def command_of(verb: Verb) -> click.Command:
         with existing_store(read_settings(config_path)) as store:
             if not yes:
                 click.confirm(verb.asks.format(len(set(device_ids))), abort=True, err=True)
-            done = each_device(
-                store, verb.move.value, device_ids, lambda each: verb.act(store, each, why, at)
-            )
+            action = f"device.{verb.move.value}"
+            done = each_device(store, action, device_ids, lambda each: verb.act(store, each, why, at))
         show_rows(map(row_of, done.devices), LISTED, form)
         return done.tell()
 

@@ -49,7 +49,7 @@ def number(config_path: Path, device_id: str, msisdn: str, reason: str, form: Fo
     with existing_store(read_settings(config_path)) as store:
         changed = carried_out(
             store,
-            "device.number",
+            "device.change-number",
             device_id,
             lambda: store.provisioning.change_number(device_id, msisdn, reason=why, at=at),
         )

@@ -104,7 +104,7 @@ def rekey(  # noqa: PLR0913 - click's options
 
 
 def _order_each(store: SqliteStore, order: KeyOrder, device_ids: tuple[str, ...], form: Form) -> int:
-    done = each_device(store, "rekey", device_ids, lambda each: _order(store, order, each))
+    done = each_device(store, "key.order", device_ids, lambda each: _order(store, order, each))
     show_rows(({**row_of(each), "delivery": order.delivery.value} for each in done.devices), LISTED, form)
     return done.tell()
 

@@ -47,7 +47,7 @@ def init_command(config_path: Path, master: Path | None, form: Form) -> None:
     with acting_as_owner_of(path.parent):
         made = init_master(path, secrets.token_bytes(MASTER_OCTETS))
     facts = {"version": made.version, "check_value": made.check_value()}
-    note_key_act(settings, key_act("key.init", "key init", **facts))
+    note_key_act(settings, key_act("master.init", "the file was made", **facts))
     show_record({"path": str(path), **facts}, form)
     click.echo("keep a copy of this file in a safe place, apart from the store's backups", err=True)
 

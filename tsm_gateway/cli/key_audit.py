@@ -15,7 +15,7 @@ from tsm_gateway.registry.audit import DONE, AuditEntry
 if TYPE_CHECKING:
     from tsm_gateway.daemon.settings import Settings
 
-SUBJECT = "master"
+SUBJECT = "master key"
 
 
 def key_act(action: str, reason: str, **facts: object) -> AuditEntry:

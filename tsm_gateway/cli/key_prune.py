@@ -49,7 +49,7 @@ def _remove(store: SqliteStore, path: Path, used: frozenset[int], unused: list[i
     A crash behind the file's change loses the entry, never a key.
     """
     removed = " ".join(map(str, unused))
-    store.provisioning.note(key_act("key.prune", "wraps no stored key", removed=removed))
+    store.provisioning.note(key_act("master.prune", "wraps no stored key", removed=removed))
     if versions_in_use(store.registry) != used:
         raise StoreConflict(cause="keys were added meanwhile")
     with acting_as_owner_of(path):

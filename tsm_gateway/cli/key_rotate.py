@@ -117,7 +117,7 @@ def _add_version(settings: Settings, path: Path) -> MasterKey:
     with versions_alone(path), acting_as_owner_of(path):
         added = add_master_version(path, secrets.token_bytes(MASTER_OCTETS))
     facts = {"version": added.version, "check_value": added.check_value()}
-    note_key_act(settings, key_act("key.add", "key rotate", **facts))
+    note_key_act(settings, key_act("master.rotate", "a version was added", **facts))
     return added
 
 
