@@ -7,12 +7,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, not_, or_, select
+from sqlalchemy import case, func, not_, or_, select
 
-from tsm_gateway.registry.device import KeyState
+from tsm_gateway.registry.device import DeviceState, KeyState
 from tsm_gateway.relay.states import MessageState
 from tsm_gateway.store.dialect import compiled, fixed
-from tsm_gateway.store.schema import message, meta, outbox, part, piv_counter, replay_window, wrapped_key
+from tsm_gateway.store.schema import (
+    device,
+    message,
+    meta,
+    outbox,
+    part,
+    piv_counter,
+    replay_window,
+    wrapped_key,
+)
+from tsm_gateway.store.schema_provisioning import (
+    audit_head,
+    control_in,
+    control_out,
+    enrolment,
+    key_order,
+    key_package,
+    registration,
+    secure_element,
+    suspension,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +41,17 @@ S = MessageState
 NEEDS_PACKET: Final = (S.QUEUED, S.ACTIVE, S.DEFERRED, S.HELD)
 _packet = select(outbox.c.message_id).where(outbox.c.message_id == message.c.message_id).exists()
 _waits = message.c.state.in_([fixed(S.QUEUED), fixed(S.DEFERRED)])
+
+ACCEPTED: Final = (KeyState.PENDING, KeyState.CURRENT, KeyState.OVERLAP)
+_elements = (
+    select(func.count())
+    .select_from(secure_element)
+    .where(
+        secure_element.c.device_id == registration.c.device_id,
+        secure_element.c.se_id.in_([registration.c.crypto_se, registration.c.app_se]),
+    )
+    .scalar_subquery()
+)
 
 RULES: Final[Mapping[str, str]] = {
     "the table meta holds exactly one row": compiled(
@@ -78,6 +109,76 @@ RULES: Final[Mapping[str, str]] = {
             .subquery()
         )
     ),
+    "the table audit_head holds exactly one row": compiled(
+        select(func.abs(func.count() - fixed(1))).select_from(audit_head)
+    ),
+    "a key that waits has its package": compiled(
+        select(func.count()).where(
+            wrapped_key.c.state == fixed(KeyState.PENDING),
+            wrapped_key.c.kid.not_in(select(key_package.c.kid)),
+        )
+    ),
+    "a package carries a key of its device and epoch": compiled(
+        select(func.count())
+        .select_from(key_package)
+        .join(wrapped_key, wrapped_key.c.kid == key_package.c.kid)
+        .where(
+            or_(
+                wrapped_key.c.device_id.is_distinct_from(key_package.c.device_id),
+                wrapped_key.c.epoch != key_package.c.epoch,
+            )
+        )
+    ),
+    "a terminated device has no key that is accepted": compiled(
+        select(func.count())
+        .select_from(wrapped_key)
+        .join(device, device.c.device_id == wrapped_key.c.device_id)
+        .where(
+            device.c.state == fixed(DeviceState.TERMINATED),
+            wrapped_key.c.state.in_([fixed(state) for state in ACCEPTED]),
+        )
+    ),
+    "a registered device that lives has its two secure elements, no other has": compiled(
+        select(func.count()).select_from(
+            select(registration.c.device_id)
+            .join(device, device.c.device_id == registration.c.device_id)
+            .where(
+                _elements != case((device.c.state == fixed(DeviceState.TERMINATED), fixed(0)), else_=fixed(2))
+            )
+            .subquery()
+        )
+    ),
+    "a secure element belongs to a registration": compiled(
+        select(func.count()).where(
+            secure_element.c.device_id.not_in(select(registration.c.device_id)),
+        )
+    ),
+    "a suspension is that of a suspended device": compiled(
+        select(func.count())
+        .select_from(suspension)
+        .join(device, device.c.device_id == suspension.c.device_id)
+        .where(device.c.state != fixed(DeviceState.SUSPENDED))
+    ),
+    "nobody waits to send a terminated device a key": compiled(
+        select(func.count())
+        .select_from(device)
+        .where(
+            device.c.state == fixed(DeviceState.TERMINATED),
+            or_(
+                device.c.device_id.in_(select(key_order.c.device_id)),
+                device.c.device_id.in_(select(control_out.c.device_id)),
+            ),
+        )
+    ),
+}
+
+# Every row of a table of provisioning, for its checksum; a cursor holds one at a time.
+EVERY_ROW: Final[Mapping[str, str]] = {
+    table.name: compiled(select(table).order_by(*table.primary_key.columns))
+    for table in (
+        *(enrolment, key_package, registration, secure_element),
+        *(suspension, key_order, control_in, control_out),
+    )
 }
 
 READ_PACKETS: Final = compiled(

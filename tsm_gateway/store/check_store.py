@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from tsm_gateway.store.check_provisioning_store import provisioning_faults
 from tsm_gateway.store.check_statements import READ_PACKETS, RULES
 from tsm_gateway.store.checksum import packet_crc
 from tsm_gateway.store.connection_store import READ_S, connect
@@ -55,6 +56,7 @@ def find_faults(connection: sqlite3.Connection) -> Iterator[str]:
             if count:
                 yield f"{count} times not true: {rule}"
         yield from _registry(connection)
+        yield from provisioning_faults(connection)
         yield from _packets(connection)
     finally:
         connection.execute("ROLLBACK")
