@@ -45,7 +45,7 @@ MAY_USE_CRYPTOGRAPHY = ("envelope", "keys", "outbound", "provisioning", "virtual
 RUNS_THINGS = ("daemon", "cli", "virtual", "__main__")
 VIRTUAL_COMMANDS = ("demo", "virtual")  # modules of cli, loaded when their verb is called
 LINKS_LIVE_IN = ("radio", "outbound", "provisioning")
-STORES_LIVE_IN = ("store", "keys")
+STORES_LIVE_IN = ("store", "keys", "provisioning")
 
 # What a module without IO may import of others. A list of what it may not would have to name every way
 # to a socket, a clock or chance, and there are always more.
