@@ -21,7 +21,7 @@ RETRY_AFTER_S = 2  # after a trouble of ours: the store is rarely busy for longe
 _CODES: Mapping[HTTPStatus, str] = {
     HTTPStatus.BAD_REQUEST: "request-malformed body-malformed",
     HTTPStatus.FORBIDDEN: (
-        "device-terminated device-suspended proof-not-authentic proof-wrong-device proof-wrong-key "
+        "device-terminated device-suspended test-device-refused proof-not-authentic proof-wrong-device proof-wrong-key "
         "confirmation-wrong"
     ),
     HTTPStatus.NOT_FOUND: "path-unknown device-unknown no-key-package",
@@ -38,7 +38,7 @@ _CODES: Mapping[HTTPStatus, str] = {
         "hybrid-key-not-offered hybrid-key-malformed hybrid-key-not-authentic hybrid-key-wrong-device "
         "certificate-unreadable certificate-untrusted certificate-expired certificate-not-yet-valid "
         "issuer-expired certificate-usage certificate-signature-weak certificate-revoked key-weak "
-        "key-unsupported key-certificate-mismatch recipient-unusable"
+        "key-unsupported key-certificate-mismatch key-certificate-missing recipient-unusable"
     ),
     HTTPStatus.TOO_MANY_REQUESTS: "too-many-requests",
     HTTPStatus.INTERNAL_SERVER_ERROR: "failed",

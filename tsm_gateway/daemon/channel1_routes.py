@@ -100,7 +100,7 @@ _KNOWN = _IDENTITY + "device-unknown device-suspended "
 _KEY_CERTIFICATE = (
     "certificate-unreadable certificate-untrusted certificate-expired certificate-not-yet-valid "
     "issuer-expired certificate-usage certificate-signature-weak certificate-revoked key-weak "
-    "key-unsupported key-certificate-mismatch recipient-unusable "
+    "key-unsupported key-certificate-mismatch key-certificate-missing recipient-unusable "
 )
 _HYBRID_KEY = (
     "hybrid-key-required hybrid-key-not-offered hybrid-key-malformed hybrid-key-not-authentic "
@@ -118,7 +118,7 @@ ROUTES = (
         problems=_IDENTITY
         + _KEY_CERTIFICATE
         + _HYBRID_KEY
-        + "device-suspended number-invalid already-known move-not-allowed",
+        + "device-suspended test-device-refused number-invalid already-known move-not-allowed",
     ),
     Route(
         *("GET", "/v1/key-package", "key_package", "Fetch the key package that waits"),
