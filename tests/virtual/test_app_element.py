@@ -6,6 +6,8 @@ import gc
 import types
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from tsm_gateway.secret import Secret
 from tsm_gateway.virtual import app_element
 from tsm_gateway.virtual.app_element import AppElement, Carriage
@@ -41,6 +43,7 @@ def reachable(start: object) -> Iterator[object]:
 
 
 def secrets_of(record: HandsetRecord) -> list[bytes]:
+    assert isinstance(record.private_key, ec.EllipticCurvePrivateKey)
     scalar = record.private_key.private_numbers().private_value
     return [record.key.reveal(), scalar.to_bytes(32, "big")]
 

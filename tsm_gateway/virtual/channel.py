@@ -4,9 +4,12 @@
 |---|---|
 | no connection, a cut, a silence | again, after a pause that doubles; then ChannelBroken |
 | 429, 503 | again, after `Retry-After` |
-| a TLS alert: they refuse our certificate | ChannelRefused at once |
+| a TLS alert: they refuse our certificate | ChannelRefused |
 | their certificate is not under the pinned root | ChannelRefused at once |
 | any other status from 400 on | ChannelRefused with its `TSM-…` code |
+
+With TLS 1.3 a server judges our certificate when the handshake is over for us, and whatever we sent by then
+makes its end drop the alert that says why. So after a cut the next connection first waits for a verdict.
 
 Every request of the channel may be repeated: the service answers the second like the first.
 """
@@ -16,10 +19,11 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import select
 import ssl
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from tsm_gateway.virtual.errors import ChannelBroken, ChannelRefused, FormatMalformed
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 _LONGEST = 65_536  # octets of an answer
 _TRIES = 6
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
+_VERDICT_S = 0.3
 _AGAIN = (429, 503)
 
 
@@ -59,7 +64,16 @@ class Channel:
         self._host, self._port = parts.hostname, parts.port or 443
         self._context, self._timeout_s, self._sleep = context, timeout_s, sleep
         self._connection: http.client.HTTPSConnection | None = None
+        self._was_cut = False
         self.handshake: Handshake | None = None  # of the connection opened last
+
+    def __enter__(self) -> Self:
+        """Use it, and hang up behind."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Hang up."""
+        self.close()
 
     def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The JSON object that answers. Raises ChannelBroken, ChannelRefused, FormatMalformed."""
@@ -74,6 +88,7 @@ class Channel:
                 wait_s = pause_s
             except (OSError, http.client.HTTPException):
                 self.close()
+                self._was_cut = True
                 wait_s = pause_s
             else:
                 if status not in _AGAIN:
@@ -112,6 +127,8 @@ class Channel:
             self._connection = fresh
             fresh.connect()
             self.handshake = _handshake(fresh.sock)
+            if self._was_cut:
+                _await_verdict(fresh.sock, self._timeout_s)
         return self._connection
 
 
@@ -120,6 +137,24 @@ def _handshake(sock: object) -> Handshake:
         return Handshake("", "")
     cipher = sock.cipher()
     return Handshake(sock.version() or "", cipher[0] if cipher else "")
+
+
+def _await_verdict(sock: object, timeout_s: float) -> None:
+    """Wait a moment for what follows a handshake: session tickets (we are welcome), or an alert.
+
+    Raises ssl.SSLError for an alert.
+    """
+    if not isinstance(sock, ssl.SSLSocket):
+        return
+    select.select([sock], [], [], _VERDICT_S)
+    sock.settimeout(0)
+    try:
+        if not sock.recv(1):
+            raise ConnectionResetError
+    except ssl.SSLWantReadError:
+        pass
+    finally:
+        sock.settimeout(timeout_s)
 
 
 def _is_final(error: ssl.SSLError) -> bool:

@@ -10,11 +10,10 @@ import datetime as dt
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tsm_gateway.virtual.errors import PackageRefused
 
-_FOR_TLS = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+KEY_DELIVERY = x509.ObjectIdentifier("2.25.5279910222826087297256029102353267540")  # the TSM's own purpose
 
 
 def delivery_key(certificate: bytes, root: bytes, at: int) -> ec.EllipticCurvePublicKey:
@@ -37,17 +36,13 @@ def delivery_key(certificate: bytes, root: bytes, at: int) -> ec.EllipticCurvePu
 
 
 def _may_deliver(signer: x509.Certificate) -> bool:
-    """Whether it signs octets, is no authority and no end of TLS."""
+    """Whether it signs octets, is no authority, and is for key delivery if it says what it is for."""
     try:
         extensions = signer.extensions
         usage = extensions.get_extension_for_class(x509.KeyUsage).value
     except (ValueError, x509.ExtensionNotFound):
         return False
-    authority = any(each.value.ca for each in extensions if isinstance(each.value, x509.BasicConstraints))
-    purposes = {
-        purpose
-        for each in extensions
-        if isinstance(each.value, x509.ExtendedKeyUsage)
-        for purpose in each.value
-    }
-    return usage.digital_signature and not authority and not purposes & _FOR_TLS
+    stated = [each.value for each in extensions]
+    authority = any(value.ca for value in stated if isinstance(value, x509.BasicConstraints))
+    elsewhere = any(KEY_DELIVERY not in value for value in stated if isinstance(value, x509.ExtendedKeyUsage))
+    return usage.digital_signature and not authority and not elsewhere
