@@ -39,19 +39,32 @@ class Witnessed(NamedTuple):
 
 
 def plain(chained: ChainedEntry) -> dict[str, object]:
-    """An entry as people and programs read it."""
+    """An entry as people and programs read it; a damaged one as far as it can be told."""
     entry = chained.entry
     return {
         "number": chained.sequence,
-        "at": when(entry.at),
-        "actor": entry.actor,
-        "action": entry.action,
-        "subject": entry.subject,
-        "outcome": entry.outcome,
-        "reason": entry.reason,
-        "facts": dict(entry.facts),
-        "hash": chained.hash.hex(),
+        "at": _when(entry.at),
+        "actor": str(entry.actor),
+        "action": str(entry.action),
+        "subject": str(entry.subject),
+        "outcome": str(entry.outcome),
+        "reason": str(entry.reason),
+        "facts": {str(name): str(value) for name, value in entry.facts},
+        "hash": hash_of(chained).hex(),
     }
+
+
+def hash_of(chained: ChainedEntry) -> bytes:
+    """Its hash as it is stored; b"" when what stands there is none: found broken, it stops nobody."""
+    return chained.hash if isinstance(chained.hash, bytes) else b""
+
+
+def _when(at: int) -> str | None:
+    """None when what stands there is no time."""
+    try:
+        return when(at)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
 
 
 def head_line(head: Witnessed, gateway: str, at: int) -> dict[str, object]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from tsm_gateway.cli.audit_lines import Witnessed, witnesses
+from tsm_gateway.cli.audit_lines import Witnessed, hash_of, witnesses
 from tsm_gateway.cli.context import existing_store, read_settings
 from tsm_gateway.cli.output import output_option, show_record
 from tsm_gateway.daemon.exits import Exit
@@ -99,7 +99,7 @@ def look(store: SqliteStore, earlier: Iterator[Witnessed]) -> Looked:
             break
         broken = broken or _first_broken(entries, last)
         for each in entries:
-            last = Witnessed(each.sequence, each.hash)
+            last = Witnessed(each.sequence, hash_of(each))
             if broken is None and last.sequence == promised.sequence and last.hash != promised.hash:
                 broken = Break(last.sequence, "the store's head has another hash for it")
             wanted, unlike = _compared(last, wanted, earlier)
@@ -109,7 +109,8 @@ def look(store: SqliteStore, earlier: Iterator[Witnessed]) -> Looked:
 
 
 def _first_broken(entries: list[ChainedEntry], last: Witnessed) -> Break | None:
-    broken = broken_links(entries, last.sequence, last.hash)
+    sound_hashes = [each._replace(hash=hash_of(each)) for each in entries]
+    broken = broken_links(sound_hashes, last.sequence, last.hash)
     if not broken:
         return None
     before = last.sequence
