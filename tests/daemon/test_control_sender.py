@@ -20,9 +20,13 @@ from tests.daemon.control_desk import (
     stored,
 )
 from tests.relay.rig import PORT, BookBearer, Rig
+from tests.relay.test_confirmations import confirm
 from tests.relay.test_payments import rigged
 from tsm_gateway.daemon import control_sender
 from tsm_gateway.daemon.control_sender import MOST, OVERDUE_S
+from tsm_gateway.daemon.housekeeping import Housekeeping
+from tsm_gateway.daemon.notify import Notifier
+from tsm_gateway.daemon.status_snapshot import figures, snapshot
 from tsm_gateway.messages import Fate
 from tsm_gateway.registry.control import ControlState
 from tsm_gateway.relay.interfaces import StoreBusy, StoreFull
@@ -127,6 +131,19 @@ async def turn(rig: Rig) -> None:
     rig.parts.controls._wake.set()
     await rig.until(lambda: not rig.parts.controls._wake.is_set())
     await asyncio.sleep(0)
+
+
+@rigged()
+async def test_status_and_metrics_say_what_waits(rig: Rig):
+    link = SlowBearer.on(rig, window=1)
+    await rig.parts.committer.commit(lambda _: [stage_package(rig.store) for _ in range(3)])
+    await rig.until(lambda: bool(link.sent))
+    await rig.offer(confirm(rig.handsets[0]))
+    keeper = Housekeeping(rig.parts, rig.parts.controls._clocks, Notifier(None))
+    await keeper._count()
+    page = snapshot(rig.parts, 1.0)
+    assert page["controls"] == {"waiting": 3, "under_way": 1, "confirmations": 1}
+    assert (figures(rig.parts).controls_waiting, figures(rig.parts).confirmations_waiting) == (3, 1)
 
 
 # what the message centre says

@@ -27,6 +27,9 @@ FIGURES = Figures(
     unanswered=7,
     under_way=11,
     lanes_waiting=13,
+    controls_waiting=29,
+    controls_under_way=31,
+    confirmations_waiting=37,
     store_free_bytes=17,
     log_lines={"info": 19},
     log_lost=23,
@@ -110,6 +113,9 @@ def test_the_daemon_s_state_is_looked_up_when_asked(metrics: Metrics) -> None:
     assert value(metrics, "tsm_arrivals_unanswered") == 7
     assert value(metrics, "tsm_messages_under_way") == 11
     assert value(metrics, "tsm_lanes_waiting") == 13
+    assert value(metrics, "tsm_controls_waiting") == 29
+    assert value(metrics, "tsm_controls_under_way") == 31
+    assert value(metrics, "tsm_confirmations_waiting") == 37
     assert value(metrics, "tsm_store_free_bytes") == 17
     assert value(metrics, "tsm_log_lines_total", level="info") == 19
     assert value(metrics, "tsm_log_lost_total") == 23

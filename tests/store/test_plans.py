@@ -36,10 +36,14 @@ SCANS = {
     *("READ_SEGMENTS", "COUNT_SEGMENTS", "COUNT_BY_STATE", "LIST_PROVIDERS", "LIST_COUNTERS", "ANY_EARLY"),
     *("READ_AUDIT_HEAD", "MOVE_AUDIT_HEAD"),
     *("LIST_ORDERS", "LIST_ARRIVALS"),  # along an index, as far as the limit
+    *("COUNT_QUEUED", "COUNT_ARRIVALS"),  # along an index of nothing else
+    "COUNT_BY_MASTER",  # by a person, who rotates the master key
     "REDRIVE",  # every packet, once at the start
 }
 # Bounded by what one message, one provider or one slice has.
-SORTS = {"FIND_PARTS", "FIND_EARLY", "READ_EARLY", "LIST_ADDRESSES", "READ_PROGRESS", "LIST_PROVIDERS_OF"}
+SORTS = {"FIND_PARTS", "FIND_EARLY", "READ_EARLY", "LIST_ADDRESSES", "READ_PROGRESS", "LIST_PROVIDERS_OF"} | {
+    "COUNT_BY_MASTER"
+}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

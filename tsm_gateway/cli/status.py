@@ -40,6 +40,7 @@ def status(config_path: Path, form: Form) -> int:
 
 
 def _show(page: dict[str, Any]) -> None:
+    controls = page.get("controls", {})  # a gateway from before an upgrade does not tell
     show_record(
         {
             "gateway": page["gateway"],
@@ -50,6 +51,7 @@ def _show(page: dict[str, Any]) -> None:
             "free": f"{page['store']['free_bytes'] // MIB} MiB",
             "messages": [f"{state}={count}" for state, count in page["messages"].items() if count],
             "under_way": page["under_way"],
+            "controls": [f"{what}={count}" for what, count in controls.items() if count],
             "waiting_parts": page["segments_waiting"],
             "unanswered": page["unanswered"],
         },

@@ -131,6 +131,8 @@ class Housekeeping:
         with contextlib.suppress(StoreBusy):
             counts = await asyncio.to_thread(self._parts.store.counts)  # of millions: that takes its time
             self._parts.watched.messages = {state.value: count for state, count in counts.items()}
+            controls = await asyncio.to_thread(self._parts.store.provisioning.count_controls)
+            self._parts.watched.packages_queued, self._parts.watched.confirmations = controls
         self._notifier.status(self._parts.status_line())
 
     async def _aged_receipts(self) -> None:

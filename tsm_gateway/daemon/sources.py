@@ -26,6 +26,9 @@ class Figures(NamedTuple):
     unanswered: int  # short messages that have no answer yet
     under_way: int  # messages being sent
     lanes_waiting: int  # messages in memory that wait for a link
+    controls_waiting: int  # key packages that wait to be sent as short messages
+    controls_under_way: int  # key packages being sent
+    confirmations_waiting: int  # confirmations that provisioning has not judged
     store_free_bytes: int
     log_lines: Mapping[str, int]  # by level
     log_lost: int
@@ -38,6 +41,13 @@ GAUGES = (
     ("arrivals_unanswered", "Short messages without an answer yet.", "unanswered"),
     ("messages_under_way", "Messages being sent.", "under_way"),
     ("lanes_waiting", "Messages in memory that wait for a link.", "lanes_waiting"),
+    ("controls_waiting", "Key packages that wait to be sent as short messages.", "controls_waiting"),
+    ("controls_under_way", "Key packages being sent.", "controls_under_way"),
+    (
+        "confirmations_waiting",
+        "Confirmations that provisioning has not judged yet.",
+        "confirmations_waiting",
+    ),
     ("store_free_bytes", "Free space where the store lies.", "store_free_bytes"),
 )
 

@@ -19,6 +19,8 @@ class Watched:
     """What housekeeping looks up now and then, so that no request has to."""
 
     messages: Mapping[str, int] = field(default_factory=dict)  # by state
+    packages_queued: int = 0  # key packages to be sent as short messages
+    confirmations: int = 0  # that provisioning has not judged yet
     free_bytes: int = 0
     low_space: bool = False
     ready: bool = False
@@ -34,6 +36,9 @@ def figures(parts: RelayParts) -> Figures:
         unanswered=parts.intake.unanswered,
         under_way=parts.dispatcher.under_way,
         lanes_waiting=parts.dispatcher.waiting,
+        controls_waiting=parts.watched.packages_queued,
+        controls_under_way=parts.controls.under_way,
+        confirmations_waiting=parts.watched.confirmations,
         store_free_bytes=parts.watched.free_bytes,
         log_lines=log.written,
         log_lost=log.lost,
@@ -69,6 +74,11 @@ def snapshot(parts: RelayParts, uptime_s: float) -> dict[str, object]:
         "unanswered": now.unanswered,
         "under_way": now.under_way,
         "lanes_waiting": now.lanes_waiting,
+        "controls": {
+            "waiting": now.controls_waiting,
+            "under_way": now.controls_under_way,
+            "confirmations": now.confirmations_waiting,
+        },
         "store": {"path": str(parts.settings.store.path), "free_bytes": now.store_free_bytes},
         "links": [
             {

@@ -22,6 +22,8 @@ from tsm_gateway.store.provisioning_rows import (
     read_suspension,
 )
 from tsm_gateway.store.provisioning_statements import (
+    COUNT_ARRIVALS,
+    COUNT_QUEUED,
     FIND_ENROLMENT,
     FIND_REGISTRATION,
     FIND_SUSPENSION,
@@ -102,6 +104,11 @@ class ProvisioningReads:
     def due_controls(self, now: int, limit: int) -> list[ControlMessage]:
         """Queued messages that may be sent at Unix second `now`, those due longest first."""
         return [read_message(row) for row in self._people.rows(LIST_DUE_MESSAGES, (now, limit))]
+
+    def count_controls(self) -> tuple[int, int]:
+        """Messages that wait to be sent, and confirmations nobody judged yet; from any thread, blocking."""
+        with reading(self._path, self._health) as reader:
+            return reader.row(COUNT_QUEUED)[0], reader.row(COUNT_ARRIVALS)[0]
 
     def overdue_keys(
         self, *, created_before: int, packets: int, after: bytes = b"", limit: int = 1000

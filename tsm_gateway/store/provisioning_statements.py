@@ -141,6 +141,11 @@ LIST_DUE_MESSAGES: Final = compiled(
     *("now", "limit"),
 )
 
+COUNT_QUEUED: Final = compiled(
+    select(func.count()).select_from(control_out).where(control_out.c.state == fixed(ControlState.QUEUED))
+)
+COUNT_ARRIVALS: Final = compiled(select(func.count()).select_from(control_in))
+
 # --- what a device did ---
 
 # Its payments, by its keys: message has no index of devices, and needs none for this.
