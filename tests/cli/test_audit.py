@@ -75,7 +75,7 @@ def rechain(connection: sqlite3.Connection, first: int) -> None:
         "SELECT * FROM audit WHERE sequence >= ? ORDER BY sequence", (first,)
     ).fetchall()
     for sequence, *fields, facts, _ in rows:
-        entry = AuditEntry(*fields, tuple(map(tuple, json.loads(facts))))  # type: ignore[arg-type]
+        entry = AuditEntry._make([*fields, tuple(map(tuple, json.loads(facts)))])
         previous = chain_hash(sequence, previous, entry)
         connection.execute("UPDATE audit SET hash = ? WHERE sequence = ?", (previous, sequence))
     connection.execute(

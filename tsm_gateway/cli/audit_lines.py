@@ -56,7 +56,8 @@ def plain(chained: ChainedEntry) -> dict[str, object]:
 
 def hash_of(chained: ChainedEntry) -> bytes:
     """Its hash as it is stored; b"" when what stands there is none: found broken, it stops nobody."""
-    return chained.hash if isinstance(chained.hash, bytes) else b""
+    stored: object = chained.hash
+    return stored if isinstance(stored, bytes) else b""
 
 
 def _when(at: int) -> str | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
 
 from tsm_gateway.cli.context import acting_as_owner_of, master_option, open_store, read_masters, read_settings
 from tsm_gateway.cli.key_audit import key_act, note_key_act
-from tsm_gateway.cli.key_rewrap import every_key
 from tsm_gateway.cli.key_rotate import master_file, rotate
 from tsm_gateway.cli.output import output_option, show_record, show_rows
 from tsm_gateway.keys.master_store import init_master
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tsm_gateway.cli.output import Form
-    from tsm_gateway.store.sqlite_store import SqliteStore
 
 
 @click.group()
@@ -67,13 +64,13 @@ def list_command(config_path: Path, master: Path | None, form: Form) -> None:
     settings = read_settings(config_path)
     masters = read_masters(settings, master)
     with open_store(settings) as store:
-        wrapped = _count(store)
+        wrapped = store.registry.masters_in_use()
     rows = [
         {
             "version": number,
             "check_value": masters.version(number).check_value() if number in masters.versions() else None,
             "current": number == masters.current.version,
-            "wrapped_keys": wrapped[number],
+            "wrapped_keys": wrapped.get(number, 0),
         }
         for number in sorted({*masters.versions(), *wrapped})
     ]
@@ -82,10 +79,6 @@ def list_command(config_path: Path, master: Path | None, form: Form) -> None:
     if missing:
         click.echo(f"version {missing} is not in the master key file: restore it from its copy", err=True)
         click.get_current_context().exit(1)
-
-
-def _count(store: SqliteStore) -> Counter[int]:
-    return Counter(stored.key.master_version for stored in every_key(store.registry))
 
 
 key.add_command(rotate)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from tsm_gateway.cli.context import acting_as_owner_of, existing_store, read_masters
 from tsm_gateway.cli.key_audit import key_act
 from tsm_gateway.cli.key_known import must_know
-from tsm_gateway.cli.key_rewrap import versions_in_use
 from tsm_gateway.keys.master_hold_store import versions_alone
 from tsm_gateway.keys.master_store import prune_master_versions
 from tsm_gateway.relay.interfaces import StoreConflict
@@ -36,22 +35,22 @@ def prune(settings: Settings, path: Path, ask: Callable[[tuple[str, ...]], None]
     with versions_alone(path), existing_store(settings) as store:
         masters = read_masters(settings, path)
         ask(must_know(settings, masters.current.version))
-        used = versions_in_use(store.registry)
+        used = store.registry.masters_in_use()
         unused = [each for each in masters.versions() if each not in {*used, masters.current.version}]
         if unused:
             _remove(store, path, used, unused)
     return {"path": str(path), "removed": unused, "in_use": sorted(used)}
 
 
-def _remove(store: SqliteStore, path: Path, used: frozenset[int], unused: list[int]) -> None:
+def _remove(store: SqliteStore, path: Path, used: dict[int, int], unused: list[int]) -> None:
     """The entry comes first: it opens the transaction, and from there on nobody else writes keys.
 
     A crash behind the file's change loses the entry, never a key.
     """
     removed = " ".join(map(str, unused))
     store.provisioning.note(key_act("master.prune", "wraps no stored key", removed=removed))
-    if versions_in_use(store.registry) != used:
+    if set(store.registry.masters_in_use()) - set(used):
         raise StoreConflict(cause="keys were added meanwhile")
     with acting_as_owner_of(path):
-        prune_master_versions(path, used)
+        prune_master_versions(path, set(used))
     store.flush()

@@ -15,7 +15,7 @@ from tsm_gateway.relay.directory import DEVICE_KEYS, PROVIDER_KEYS, place_of
 from tsm_gateway.relay.interfaces import StoreConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from tsm_gateway.store.registry_rows import StoredKey
     from tsm_gateway.store.registry_store import RegistryStore
@@ -33,19 +33,6 @@ class Rewrapped(NamedTuple):
     done: int
     already: int  # under the current version before
     damaged: tuple[bytes, ...]  # kids that could not be opened; they stay as they are
-
-
-def every_key(registry: RegistryStore) -> Iterator[StoredKey]:
-    """All stored keys in order of kid. Raises RowDamaged."""
-    after = b""
-    while keys := registry.all_keys(after=after, limit=SLICE):
-        yield from keys
-        after = keys[-1].key.kid
-
-
-def versions_in_use(registry: RegistryStore) -> frozenset[int]:
-    """Versions of the master key that wrap stored keys. Raises RowDamaged."""
-    return frozenset(stored.key.master_version for stored in every_key(registry))
 
 
 def rewrap_all(registry: RegistryStore, masters: MasterKeys, tell: Callable[[int], None]) -> Rewrapped:

@@ -27,6 +27,7 @@ from tsm_gateway.store.registry_statements import (
     FIND_SEALING_KEY,
     FIND_WINDOW,
     LIST_ADDRESSES,
+    COUNT_BY_MASTER,
     LIST_ALL_KEYS,
     LIST_DEVICES,
     LIST_DEVICES_IN,
@@ -158,6 +159,10 @@ class RegistryReads:
     def all_keys(self, *, after: bytes = b"", limit: int = 1000) -> list[StoredKey]:
         """Keys of all owners in order of kid, those behind `after`: for rewrapping."""
         return [read_key(row) for row in self._people.rows(LIST_ALL_KEYS, (after, limit))]
+
+    def masters_in_use(self) -> dict[int, int]:
+        """How many keys each version of the master key wraps, damaged ones counted; blocking."""
+        return dict(self._people.rows(COUNT_BY_MASTER))
 
     def _provider(self, reader: Reader, name: str) -> Provider | None:
         row = reader.row(FIND_PROVIDER, (name,))
