@@ -146,6 +146,14 @@ REMEDIES: Mapping[str, str] = {
     "issuer-unusable": "Mend the file of [[provisioning.issuer]] as the message says, and reload.",
     "crl-unusable": "Fetch the list anew from the issuer: a complete one, in PEM or DER.",
     "ocsp-answer-unusable": "If it stays, ask the issuer about its OCSP responder, with the reason told.",
+    "pki-file-exists": "Use `tsm-gateway pki renew` to replace it, or name another --dir or --out.",
+    "pki-file-missing": "Make it with `tsm-gateway pki init`, or bring it with `pki import`; a root's key "
+    "kept elsewhere is needed for `init` and `renew`.",
+    "pki-file-busy": "Wait for the other change; if there is none, remove the .new file it names.",
+    "pki-file-exposed": "chmod 600 the key and chown it to who uses it (a link is not taken); if others "
+    "read it, `tsm-gateway pki renew --new-key`.",
+    "pki-file-unreadable": "See the error number (`errno -l`): the disk or the directory does not allow it.",
+    "pki-unfit": "Mend what the message names; `tsm-gateway pki import --help` tells what is needed.",
     "key-weak": "The device needs a new key: whoever sees its certificate can find the private one.",
     "key-unsupported": "Enrol devices with a signing key of EC P-256, Ed25519 or RSA, and an X25519 key "
     "certificate beside Ed25519.",
@@ -206,5 +214,6 @@ REMEDIES: Mapping[str, str] = {
     + _TEST_ONLY,
     "virtual-provider-unfiled": "Give --out the folder of its provider.json, or another name. " + _TEST_ONLY,
     "virtual-smsc-full": "Wait until the gateway has taken some, or send fewer. " + _TEST_ONLY,
+    "virtual-store-foreign": "Give --config the configuration of the gateway that --url names. " + _TEST_ONLY,
     "virtual-tunnel-broken": "The virtual tunnel was disturbed on purpose. " + _TEST_ONLY,
 }
