@@ -19,6 +19,7 @@ from tsm_gateway.store.registry_rows import (
     read_window,
 )
 from tsm_gateway.store.registry_statements import (
+    COUNT_BY_MASTER,
     FIND_DEVICE,
     FIND_DEVICE_OF,
     FIND_KEY,
@@ -27,7 +28,6 @@ from tsm_gateway.store.registry_statements import (
     FIND_SEALING_KEY,
     FIND_WINDOW,
     LIST_ADDRESSES,
-    COUNT_BY_MASTER,
     LIST_ALL_KEYS,
     LIST_DEVICES,
     LIST_DEVICES_IN,
