@@ -34,7 +34,7 @@ def sign1(octets: bytes, most: int) -> tuple[Any, bytes]:
 
 def proof(octets: bytes) -> tuple[Any, ...]:
     """Every field of a proof, in order, and its signature."""
-    value, signature = sign1(octets, 1280)
+    value, signature = sign1(octets, 1080)
     need(type(value) is dict and list(value) == list(range(1, 9)))
     label, owner, kid, challenge, confirm, methods, crypto_se, app_se = value.values()
     need(label == "tsm-reg-1" and type(label) is str)
@@ -58,7 +58,7 @@ def method(value: object) -> tuple[str, bytes, int]:
 
 def hybrid_key(octets: bytes) -> tuple[str, bytes]:
     """(device id, public key)."""
-    value, _ = sign1(octets, 2048)
+    value, _ = sign1(octets, 1779)
     need(type(value) is dict and list(value) == [1, 2, 3])
     label, owner, key = value.values()
     need(label == "tsm-xwing-1" and type(label) is str)

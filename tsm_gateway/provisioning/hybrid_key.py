@@ -32,7 +32,7 @@ from tsm_gateway.provisioning.proof_errors import (
 from tsm_gateway.provisioning.weak_key import refuse_weak
 
 XWING_OCTETS: Final = 1216
-MAX_STATEMENT: Final = 2048  # octets; 1777 with the longest signature
+MAX_STATEMENT: Final = 1779  # octets: with the longest signature
 _MLKEM_OCTETS: Final = 1184
 _HEAD: Final = b"\xa3\x01\x6btsm-xwing-1\x02"
 _KEY: Final = b"\x03"

@@ -40,7 +40,7 @@ from tsm_gateway.registry.registration import AuthMethod, Registration
 if TYPE_CHECKING:
     from tsm_gateway.secret import Secret
 
-MAX_PROOF: Final = 1280  # octets; 1124 with eight methods and the longest signature
+MAX_PROOF: Final = 1080  # octets: eight methods, the longest ids and the longest signature
 MAX_METHODS: Final = 8
 HANDLE_HASH_OCTETS: Final = 32
 ELEMENT_ID: Final = (8, 32)  # octets, least and most
