@@ -24,6 +24,7 @@ DEFAULT_CONFIG = Path("/etc/tsm-gateway/gateway.toml")
 INTERRUPTED = 130  # as a shell says it: 128 and SIGINT
 COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.cli, in the order of --help
     "run": "run:run",
+    "provisioning": "provisioning:provisioning",
     "demo": "demo:demo",
     "status": "status:status",
     "tail": "tail:tail",
@@ -34,6 +35,7 @@ COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.
     "provider": "provider:provider",
     "queue": "queue:queue",
     "key": "key:key",
+    "pki": "pki:pki",
     "store": "store:store",
     "audit": "audit:audit",
     "virtual": "virtual:virtual",

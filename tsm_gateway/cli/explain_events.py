@@ -78,7 +78,10 @@ REMEDIES: Mapping[str, str] = {
     "rekey.confirmed": _NOTHING,
     "rekey.postponed": "`explain` its error: most often the device's certificate or its number has to be "
     "renewed.",
-    "certificate.expiring": "Renew it with `tsm-gateway pki`, then reload provisioning (SIGHUP).",
+    "responder.silent": "Ask the SE issuer; until it answers, its `revocation` in the settings says whether "
+    "its devices are taken.",
+    "certificate.expiring": "See `tsm-gateway pki status`; renew ours with `pki renew`, ask the issuer for "
+    "theirs, then reload provisioning (SIGHUP).",
     "listener.opened": _NOTHING,
     "listener.paused": "Raise LimitNOFILE= of the unit, or lower [provisioning] connections.",
     "handshake.refused": "Nothing: its reason says what the peer did wrong. If it is a device of yours: look "

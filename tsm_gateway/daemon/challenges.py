@@ -26,14 +26,14 @@ class Challenge(NamedTuple):
 class Challenges:
     """The challenges of all devices."""
 
-    def __init__(self, draw: Callable[[], bytes], *, lifetime_s: int, most: int = MOST) -> None:
+    def __init__(self, draw: Callable[[], bytes], *, most: int = MOST) -> None:
         """`draw` gives 32 fresh octets of the operating system's generator."""
-        self._draw, self._lifetime_s, self._most = draw, lifetime_s, most
+        self._draw, self._most = draw, most
         self._waiting: dict[str, Challenge] = {}  # in the order they were issued
 
-    def issue(self, device_id: str, *, kid: bytes, epoch: int, now: int) -> Challenge:
+    def issue(self, device_id: str, *, kid: bytes, epoch: int, now: int, lifetime_s: int) -> Challenge:
         """A fresh one at Unix second `now`, in place of the device's earlier one."""
-        challenge = Challenge(self._draw(), kid, epoch, now + self._lifetime_s)
+        challenge = Challenge(self._draw(), kid, epoch, now + lifetime_s)
         self._waiting.pop(device_id, None)
         self._waiting[device_id] = challenge
         if len(self._waiting) > self._most:
@@ -62,7 +62,7 @@ class Challenges:
         """Forget those whose time is over."""
         for device_id, challenge in list(self._waiting.items()):
             if now < challenge.expires_at:
-                break  # issued later, hence good for longer
+                break  # those behind it were issued later; a reload may have made one shorter, which waits
             del self._waiting[device_id]
 
     def __len__(self) -> int:

@@ -63,12 +63,11 @@ class ControlArrivals:
         clocks: tuple[Callable[[], float], Callable[[], float]],
         *,
         port: int,
-        overlap_s: int,
     ) -> None:
         """`clocks`: Unix seconds and monotonic ones; `port`: the application port packets are bound to."""
         self._ledger, self._held, self._reports = ledger, held, reports
         self._wall, monotonic = clocks
-        self._port, self._overlap_s = port, overlap_s
+        self._port = port
         self._postponed = Postponed(monotonic)
 
     async def settle(self) -> bool:
@@ -90,9 +89,7 @@ class ControlArrivals:
             except StoreBroken:
                 raise
             except TsmError as error:
-                if (
-                    error.side is Side.OURS
-                ):  # a master key that is missing, a damaged row: no fault of the device
+                if error.side is Side.OURS:  # a master key is missing, a row damaged
                     pause = self._postponed.again(arrival)
                     self._reports.postponed(arrival.device_id, error, pause)
                 else:
@@ -114,7 +111,7 @@ class ControlArrivals:
 
         def act(store: ProvisioningStore) -> Device:
             store.settle_arrival(arrival.kid, arrival.piv)
-            return store.register(registration, overlap_s=self._overlap_s, at=at)
+            return store.register(registration, overlap_s=self._held.now.section.key_overlap_s, at=at)
 
         device = await self._ledger.write(act)
         self._reports.registered(registration, key.epoch, device, SMS)

@@ -228,11 +228,12 @@ class Event(Enum):
         "device error problem retry_in_s",
         "a new key could not be made; it is tried again",
     )
+    RESPONDER_SILENT = "responder.silent", W, "host reason", "an OCSP responder gave no answer of use"
     CERTIFICATE_EXPIRING = (
         "certificate.expiring",
         W,
-        "certificate path days",
-        "a certificate of ours ends soon, or has ended",
+        "issuer certificate text days",
+        "a certificate or revocation list ends soon, or has ended",
     )
 
     LISTENER_OPENED = "listener.opened", I, "host port", "channel 1 takes connections"

@@ -47,6 +47,10 @@ RESTART_ALWAYS = (Exit.STORE_BROKEN, Exit.STUCK)
 _EXITS: Mapping[str, Exit] = {
     "config-invalid": Exit.USAGE,
     "secret-unreadable": Exit.USAGE,
+    "file-unreadable": Exit.USAGE,
+    "issuer-unusable": Exit.USAGE,
+    "pki-": Exit.USAGE,
+    "channel-tls-unusable": Exit.USAGE,
     "master-": Exit.USAGE,
     "store-unsafe": Exit.USAGE,
     "store-broken": Exit.STORE_BROKEN,

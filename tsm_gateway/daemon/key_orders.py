@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from tsm_gateway.daemon.keying import Keying
     from tsm_gateway.daemon.provisioning_ledger import Ledger
+    from tsm_gateway.daemon.provisioning_material import Held
     from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
-    from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
     from tsm_gateway.registry.device import WrappedKey
 
 AT_ONCE: Final = 100  # orders carried out in one group
@@ -72,16 +72,17 @@ class RekeyPolicy:
     def __init__(
         self,
         ledger: Ledger,
-        settings: ProvisioningSettings,
+        held: Held,
         reports: ProvisioningReports,
         wall: Callable[[], float],
     ) -> None:
-        """`wall`: Unix seconds."""
-        self._ledger, self._settings, self._reports, self._wall = ledger, settings, reports, wall
+        """`held` holds the policy; `wall`: Unix seconds."""
+        self._ledger, self._held, self._reports, self._wall = ledger, held, reports, wall
 
     async def look(self) -> None:
         """Order a new key for every device whose key is overdue. Raises StoreBroken, StoreBusy."""
-        days, packets = self._settings.rekey_after_days, self._settings.rekey_after_packets
+        section = self._held.now.section
+        days, packets = section.rekey_after_days, section.rekey_after_packets
         before = int(self._wall()) - days * DAY_S if days else 0
         after = b""
         while days or packets:
@@ -110,7 +111,7 @@ class RekeyPolicy:
 
     def _delivery(self, device_id: str) -> Delivery:
         """As configured; a device without a number can only fetch its key."""
-        delivery = Delivery(self._settings.rekey_delivery)
+        delivery = Delivery(self._held.now.section.rekey_delivery)
         standing = self._ledger.standing(device_id)
         reachable = standing is not None and standing.device.msisdn
         return delivery if reachable else Delivery.CHANNEL

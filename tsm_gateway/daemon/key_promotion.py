@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tsm_gateway.daemon.provisioning_ledger import Ledger
+    from tsm_gateway.daemon.provisioning_material import Held
     from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
     from tsm_gateway.registry.device import WrappedKey
 
@@ -25,11 +26,10 @@ class KeyPromotion:
         ledger: Ledger,
         reports: ProvisioningReports,
         wall: Callable[[], float],
-        *,
-        overlap_s: int,
+        held: Held,
     ) -> None:
-        """`overlap_s`: how long the keys before stay accepted; `wall`: Unix seconds."""
-        self._ledger, self._reports, self._wall, self._overlap_s = ledger, reports, wall, overlap_s
+        """`held` says how long the keys before stay accepted; `wall`: Unix seconds."""
+        self._ledger, self._reports, self._wall, self._held = ledger, reports, wall, held
 
     async def look(self) -> None:
         """Promote every key under which a packet came. Raises StoreBroken, StoreBusy."""
@@ -43,9 +43,9 @@ class KeyPromotion:
             after = page[-1].kid
 
     async def _promote(self, key: WrappedKey) -> None:
-        at = int(self._wall())
+        at, overlap_s = int(self._wall()), self._held.now.section.key_overlap_s
         try:
-            await self._ledger.write(lambda store: store.confirm(key.kid, overlap_s=self._overlap_s, at=at))
+            await self._ledger.write(lambda store: store.confirm(key.kid, overlap_s=overlap_s, at=at))
         except (StoreBusy, StoreFull, KeyNotWaiting, MoveNotAllowed):
             return  # put off, or its proof came, or its device was terminated meanwhile
         self._reports.confirmed(key)

@@ -1,4 +1,4 @@
-"""The keys and certificates provisioning works with, as one value that a reload replaces."""
+"""The keys, certificates and rules provisioning works with, as one value that a reload replaces."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+    from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
     from tsm_gateway.keys.wrap import MasterKeys
     from tsm_gateway.provisioning.issuer import Issuer
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 class Material:
     """All of it is read before any of it is used."""
 
+    section: ProvisioningSettings
     masters: MasterKeys
     issuers: tuple[Issuer, ...]
     signing_key: EllipticCurvePrivateKey  # signs key packages

@@ -38,9 +38,10 @@ class ProvisioningMetrics:
         self.refused = self.counter("refusals", "Requests refused, by use case and code.", ("use", "code"))
         self.commit_seconds = self.histogram("commit_seconds", "One group commit, fsync included.", COMMIT_S)
         self.commit_works = self.histogram("commit_works", "Pieces of work in one group commit.", SIZES)
+        self.responders_silent = self.counter("responders_silent", "Times no OCSP answer of use came.")
         self.watchdog_missed = self.counter("watchdog_missed", "Feedings left out, by loop.", ("loop",))
         self.expiry = self.gauge(
-            "certificate_expiry_timestamp_seconds", "When a certificate of ours ends.", ("certificate",)
+            "expiry_timestamp_seconds", "When a certificate or list ends: Unix time.", ("owner", "use")
         )
         build = self.gauge("build_info", "Which release runs; always 1.", ("version", "python"))
         build.labels(__version__, platform.python_version()).set(1)

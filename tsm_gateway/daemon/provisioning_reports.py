@@ -142,7 +142,7 @@ class ProvisioningReports:
         self.metrics.confirmed.inc()
         self.log.emit(Event.REKEY_CONFIRMED, device=key.owner, kid=key.kid, epoch=key.epoch)
 
-    def postponed(self, device_id: str, error: TsmError, retry_in_s: float) -> None:
+    def postponed(self, device_id: str | None, error: TsmError, retry_in_s: float) -> None:
         """A new key could not be made, or a proof not be judged."""
         self.log.emit(
             Event.REKEY_POSTPONED,
@@ -151,6 +151,11 @@ class ProvisioningReports:
             problem=str(error),
             retry_in_s=retry_in_s,
         )
+
+    def responder_silent(self, url: str, reason: str) -> None:
+        """An OCSP responder gave no answer that proves anything."""
+        self.metrics.responders_silent.inc()
+        self.log.emit(Event.RESPONDER_SILENT, host=url, reason=reason)
 
     def stuck(self, loops: Sequence[str], seconds: float) -> None:
         """Loops that make no progress; the watchdog is not fed."""

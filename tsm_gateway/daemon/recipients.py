@@ -12,7 +12,7 @@ from tsm_gateway.registry.enrolment import Enrolment
 if TYPE_CHECKING:
     from tsm_gateway.daemon.device_judge import DeviceJudge
     from tsm_gateway.daemon.provisioning_answers import EnrolmentRequest
-    from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
+    from tsm_gateway.daemon.provisioning_material import Held
     from tsm_gateway.provisioning.device_trust import TrustedDevice
     from tsm_gateway.provisioning.recipient import Recipient
     from tsm_gateway.registry.standing import Standing
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Recipients:
     """Judges and reads recipients."""
 
-    def __init__(self, judge: DeviceJudge, settings: ProvisioningSettings) -> None:
-        """`settings.hybrid` says whether X-Wing keys are taken."""
-        self._judge, self._settings = judge, settings
+    def __init__(self, judge: DeviceJudge, held: Held) -> None:
+        """`held` says whether X-Wing keys are taken."""
+        self._judge, self._held = judge, held
 
     async def presented(
         self, who: TrustedDevice, request: EnrolmentRequest, at: int
@@ -56,7 +56,7 @@ class Recipients:
         HybridKeyRequired when the settings want a hybrid key by now.
         """
         enrolment = standing.enrolment
-        if self._settings.hybrid == "required" and not (enrolment and enrolment.hybrid_key):
+        if self._held.now.section.hybrid == "required" and not (enrolment and enrolment.hybrid_key):
             raise HybridKeyRequired
         device = await self._judge.device(standing.device.certificate)
         if enrolment and enrolment.key_certificate:
@@ -66,9 +66,9 @@ class Recipients:
     def _hybrid_key(self, who: TrustedDevice, statement: bytes | None) -> bytes:
         """The X-Wing key a device states; b"" when it states none."""
         if statement is None:
-            if self._settings.hybrid == "required":
+            if self._held.now.section.hybrid == "required":
                 raise HybridKeyRequired
             return b""
-        if self._settings.hybrid == "off":
+        if self._held.now.section.hybrid == "off":
             raise HybridKeyNotOffered
         return read_hybrid_key(statement, device_id=who.device_id, signing_certificate=who.der)

@@ -41,12 +41,10 @@ class Registering:
         challenges: Challenges,
         reports: ProvisioningReports,
         wall: Callable[[], float],
-        *,
-        overlap_s: int,
     ) -> None:
-        """`overlap_s`: how long the keys before the confirmed one stay accepted; `wall`: Unix seconds."""
+        """`held` holds master keys and rules; `wall`: Unix seconds."""
         self._ledger, self._held, self._challenges = ledger, held, challenges
-        self._reports, self._wall, self._overlap_s = reports, wall, overlap_s
+        self._reports, self._wall = reports, wall
 
     def challenge(self, who: TrustedDevice) -> Challenge:
         """A new challenge for `who`.
@@ -60,7 +58,13 @@ class Registering:
         key = key_to_prove(standing)
         if key is None:
             raise KeyNotInstallable
-        challenge = self._challenges.issue(key.owner, kid=key.kid, epoch=key.epoch, now=int(self._wall()))
+        challenge = self._challenges.issue(
+            key.owner,
+            kid=key.kid,
+            epoch=key.epoch,
+            now=int(self._wall()),
+            lifetime_s=self._held.now.section.challenge_s,
+        )
         self._reports.challenged(key.owner, key.kid, key.epoch)
         return challenge
 
@@ -86,7 +90,7 @@ class Registering:
                 raise
 
     async def _judged(self, standing: Standing, proof: Proof, challenge: Challenge) -> RegistrationAnswer:
-        at = int(self._wall())
+        at, overlap_s = int(self._wall()), self._held.now.section.key_overlap_s
         awaited = AwaitedProof(standing.device.device_id, challenge.kid, challenge.epoch, challenge.octets)
         registration = verify_proof(
             proof,
@@ -96,7 +100,7 @@ class Registering:
             at=at,
         )
         device = await self._ledger.write(
-            lambda store: store.register(registration, overlap_s=self._overlap_s, at=at)
+            lambda store: store.register(registration, overlap_s=overlap_s, at=at)
         )
         self._reports.registered(registration, challenge.epoch, device, CHANNEL)
         return _answer(standing, registration, device.state.value)

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from tsm_gateway import __version__
 from tsm_gateway.daemon.events import Event, Level
@@ -27,6 +26,7 @@ from tsm_gateway.daemon.intake import Clocks
 from tsm_gateway.daemon.links import link_options
 from tsm_gateway.daemon.metrics import Metrics
 from tsm_gateway.daemon.notify import Notifier
+from tsm_gateway.daemon.process import Ended, first_of, settle_collector
 from tsm_gateway.daemon.relay_parts import assemble
 from tsm_gateway.daemon.settings import SecretUnreadable, SettingsErrors, load_settings
 from tsm_gateway.daemon.sources import Sources
@@ -45,18 +45,11 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.relay_parts import RelayParts
     from tsm_gateway.daemon.settings import Settings
 
-E = TypeVar("E", bound=BaseException)
-
-COLLECT_EVERY = (50_000, 20, 100)  # payments make no cycles; the default looks after every 700 objects
 OPEN_S = 600.0  # for the store, on top of the unit's start timeout
 ACTOR = "relay"  # in the audit log
 DRAIN_S = 20.0  # for what is under way when we are told to end; the unit waits longer
 KEPT = "nothing: the settings from before stay in force"
 RESTART_ONLY = ("gateway", "store", "relay", "metrics")  # sections a reload cannot change
-
-
-class Ended(Exception):
-    """The daemon was told to end."""
 
 
 class RelayDaemon:
@@ -82,11 +75,11 @@ class RelayDaemon:
         except* Ended:
             pass
         except* StoreBroken as broken:
-            problem = str(_first(broken))
+            problem = str(first_of(broken))
             self._log.emit(Event.STORE_BROKEN, path=str(self._settings.store.path), problem=problem)
             ended = Exit.STORE_BROKEN
         except* TsmError as failed:
-            fault = _first(failed)
+            fault = first_of(failed)
             ended = self._failed(fault, Exit.of(fault))
         finally:
             parts.verifier.close()
@@ -148,7 +141,7 @@ class RelayDaemon:
             parts.links.start(
                 [link_options(self._settings.gateway, each) for each in self._settings.smpp], group
             )
-            _settle_collector()
+            settle_collector()
             parts.watched.ready = True
             self._notifier.ready(parts.status_line())
             self._log.emit(
@@ -215,19 +208,6 @@ class RelayDaemon:
         if rotated:
             changed.append(f"master key (now version {masters.current.version})")
         self._log.emit(Event.DAEMON_RELOADED, changed=", ".join(changed) or "nothing", count=len(changed))
-
-
-def _settle_collector() -> None:
-    """Keep the garbage collector off what lives for ever and off tuples that die at once."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_EVERY)
-
-
-def _first(group: BaseExceptionGroup[E]) -> E:
-    """The first error of a group, however deep it lies."""
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _drain(parts: RelayParts) -> None:

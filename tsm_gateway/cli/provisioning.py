@@ -1,0 +1,35 @@
+"""`tsm-gateway provisioning`: the provisioning daemon in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from tsm_gateway.daemon.hardening import harden
+from tsm_gateway.daemon.logs import configure
+from tsm_gateway.daemon.process import Process
+from tsm_gateway.daemon.provisioning_daemon import ProvisioningDaemon
+from tsm_gateway.daemon.settings import load_settings, secret_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.pass_obj
+def provisioning(config_path: Path) -> int:
+    """Run the provisioning daemon until SIGTERM or Ctrl-C.
+
+    It enrols crypto SEs over channel 1 and gives them their keys. Logs go to stdout, one line per event;
+    SIGHUP reads configuration, certificates and revocation lists again.
+
+    \b
+    Example: tsm-gateway --config /etc/tsm-gateway/gateway.toml provisioning
+    """
+    harden()
+    settings = load_settings(config_path, process=Process.PROVISIONING)
+    number_key = secret_value(settings.log.number_key) if settings.log.number_key else None
+    log = configure(settings.log.format, settings.log.level, number_key=number_key)
+    return int(asyncio.run(ProvisioningDaemon(config_path, settings, log).run()))

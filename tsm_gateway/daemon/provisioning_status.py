@@ -1,0 +1,54 @@
+"""The provisioning daemon at one instant, as its status page and its figures show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tsm_gateway import __version__
+from tsm_gateway.store.files_store import free_octets
+
+if TYPE_CHECKING:
+    from tsm_gateway.daemon.channel1_listener import Channel1
+    from tsm_gateway.daemon.provisioning_parts import ProvisioningParts
+
+
+def publish(parts: ProvisioningParts) -> None:
+    """Add what is looked up when somebody asks to the figures."""
+    metrics, folder = parts.reports.metrics, parts.settings.store.path.parent
+    metrics.looked_up("ready", "Whether devices are served: 1 or 0.", lambda: float(parts.watched.ready))
+    metrics.looked_up("challenges_waiting", "Challenges without a proof yet.", lambda: len(parts.challenges))
+    metrics.looked_up("store_free_bytes", "Free space where the store lies.", lambda: free_octets(folder))
+
+
+def snapshot(parts: ProvisioningParts, channel: Channel1, uptime_s: float) -> dict[str, object]:
+    """For `tsm-gateway status`: JSON without a secret or a number in it."""
+    settings, now = parts.settings, int(parts.wall())
+    address = channel.address
+    return {
+        "version": __version__,
+        "gateway": settings.gateway.id,
+        "process": "provisioning",
+        "uptime_s": round(uptime_s, 1),
+        "ready": parts.watched.ready,
+        "degraded": degraded(parts),
+        "listen": f"{address[0]}:{address[1]}" if address else "",
+        "issuers": [issuer.name for issuer in parts.held.now.issuers],
+        "master_versions": list(parts.held.now.masters.versions()),  # `key rotate` asks before it rewraps
+        "requests": channel.waiting,
+        "challenges": len(parts.challenges),
+        "store": {"path": str(settings.store.path), "free_bytes": free_octets(settings.store.path.parent)},
+        "certificates": [
+            {"owner": item.owner, "use": item.use, "ends_at": item.not_after, "days": item.days_left(now)}
+            for item in parts.certificates.items
+        ],
+    }
+
+
+def degraded(parts: ProvisioningParts) -> list[str]:
+    """What keeps provisioning from working fully, in words."""
+    troubles = [] if parts.watched.ready else ["starting or stopping"]
+    for item in parts.certificates.ending():
+        days = item.days_left(int(parts.wall()))
+        when = f"ends in {days} days" if days >= 0 else "has ended"
+        troubles.append(f"{item.owner} {item.use} {when}: {item.subject}")
+    return troubles
