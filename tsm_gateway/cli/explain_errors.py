@@ -18,6 +18,7 @@ REMEDIES: Mapping[str, str] = {
     "config-invalid": "Run `tsm-gateway config check` and mend every line it names.",
     "secret-unreadable": "Make the file readable for its owner only (chmod 600) and owned by the "
     "gateway's user; a credential needs LoadCredential= in the unit.",
+    "file-unreadable": "See the path it names: it has to exist and be readable for the gateway's user.",
     "listen-failed": "Another program has the port of [metrics] listen: `ss -ltnp` names it; stop it or "
     "choose another port. If none has it, the unit forbids the port: see SocketBindAllow= there.",
     # the command line
