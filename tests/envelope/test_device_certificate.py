@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -37,7 +37,7 @@ def certificate(key: Any = KEY, *, may_sign: bool | None = None, serial: int = 1
         uses = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
         usage = x509.KeyUsage(digital_signature=may_sign, key_agreement=True, **uses)
         builder = builder.add_extension(usage, critical=True)
-    return builder.sign(key, SHA256())
+    return builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else SHA256())
 
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
@@ -48,6 +48,17 @@ def test_the_id_is_made_from_the_key(encoding: Encoding, may_sign: bool | None) 
     spki = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert read.device_id == f"d:{sha256(spki).hexdigest()[:16]}"
     assert read.der == made.public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [ed25519.Ed25519PrivateKey.generate(), rsa.generate_private_key(65537, 2048)],
+    ids=["Ed25519", "RSA"],
+)
+def test_a_device_may_have_another_kind_of_key(key: Any) -> None:
+    read = read_device_certificate(certificate(key).public_bytes(Encoding.DER), AT)
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert read.device_id == f"d:{sha256(spki).hexdigest()[:16]}"
 
 
 def test_a_renewed_certificate_over_the_same_key_is_the_same_device() -> None:
