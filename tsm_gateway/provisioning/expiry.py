@@ -65,7 +65,7 @@ def items_of_certificates(owner: str, use: str, octets: bytes) -> list[ExpiringI
         found = (
             x509.load_pem_x509_certificates(octets) if is_pem else [x509.load_der_x509_certificate(octets)]
         )
-        return [_item(owner, use, each) for each in found]
+        return [item_of(owner, use, each) for each in found]
     except UNREADABLE:
         raise PkiUnfit(what=use, problem="neither PEM nor DER of X.509 certificates") from None
 
@@ -83,8 +83,8 @@ def worst(items: Sequence[ExpiringItem], at: int, warning_days: int) -> Urgency:
 
 def _items_of_issuer(issuer: Issuer) -> list[ExpiringItem]:
     return [
-        *(_item(issuer.name, "anchor", each) for each in issuer.anchors),
-        *(_item(issuer.name, "intermediate", each) for each in issuer.intermediates),
+        *(item_of(issuer.name, "anchor", each) for each in issuer.anchors),
+        *(item_of(issuer.name, "intermediate", each) for each in issuer.intermediates),
         *(
             ExpiringItem(issuer.name, "crl", each.subject.rfc4514_string(), "", "", each.next_update)
             for each in issuer.crls
@@ -92,7 +92,8 @@ def _items_of_issuer(issuer: Issuer) -> list[ExpiringItem]:
     ]
 
 
-def _item(owner: str, use: str, certificate: Certificate) -> ExpiringItem:
+def item_of(owner: str, use: str, certificate: Certificate) -> ExpiringItem:
+    """One certificate."""
     return ExpiringItem(
         owner,
         use,

@@ -26,9 +26,19 @@ if TYPE_CHECKING:
 MAX_FILE: Final = 64 * 1024  # octets
 KEY_MODE: Final = 0o600
 CERTIFICATE_MODE: Final = 0o644
+FOLDER_MODE: Final = 0o755
 _ROOT: Final = 0
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not hang us
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that others may look into: keys guard themselves, certificates are public."""
+    with _translated(folder):
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            folder.chmod(FOLDER_MODE)  # whatever the umask left
+            _sync_directory(folder.parent)
 
 
 def read_file(path: Path, *, private: bool = False) -> bytes:

@@ -7,8 +7,7 @@ what it replaces as `NAME.old`, put there first.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -21,6 +20,7 @@ from tsm_gateway.provisioning.pki_file_store import (
     KEY_MODE,
     beside,
     keep_old,
+    make_folder,
     put_file,
     read_file,
     write_file,
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate, GeneralName
 
     from tsm_gateway.provisioning.pki import SigningKey
-
-_FOLDER_MODE: Final = 0o755  # keys guard themselves; certificates are public
 
 
 class PkiStore:
@@ -85,8 +83,7 @@ class PkiStore:
         if self.has(use):
             raise PkiFileExists(path=str(self.certificate_path(use)))
         root = self.pair(Use.ROOT) if use in BELOW_ROOT else None
-        with suppress(FileExistsError):
-            self.folder.mkdir(mode=_FOLDER_MODE, parents=True)
+        make_folder(self.folder)
         key = self._kept_key(use)
         if key is None:
             key = generate_private_key(SECP256R1())
@@ -124,8 +121,7 @@ class PkiStore:
         pair = read_pair(use.value, certificate, key) if key is not None else None
         root = self.certificate(Use.ROOT) if use in BELOW_ROOT and self.has(Use.ROOT) else None
         check_fit(use, found, at, root)
-        with suppress(FileExistsError):
-            self.folder.mkdir(mode=_FOLDER_MODE, parents=True)
+        make_folder(self.folder)
         if self.has(use):
             self._replace(use, pair or found)
         else:

@@ -1,0 +1,46 @@
+"""Reads an issuer's files: anchors, intermediates, revocation lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsm_gateway.provisioning.certificate_errors import IssuerUnusable
+from tsm_gateway.provisioning.issuer import Issuer, RevocationPolicy, read_issuer
+from tsm_gateway.provisioning.revocation_list import MAX_OCTETS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def load_issuer(
+    name: str,
+    *,
+    anchors: Path | str,
+    intermediates: Path | str | None = None,
+    crls: Sequence[Path | str] = (),
+    ocsp: str = "",
+    revocation: str = RevocationPolicy.WHEN_KNOWN.value,
+) -> Issuer:
+    """The issuer those files describe, read again at each call.
+
+    A list of 100,000 entries takes half a second. Raises IssuerUnusable, also for a file that cannot be
+    read.
+    """
+    return read_issuer(
+        name,
+        anchors=_octets(name, anchors),
+        intermediates=_octets(name, intermediates) if intermediates else b"",
+        crls=[_octets(name, each) for each in crls],
+        ocsp=ocsp,
+        revocation=RevocationPolicy(revocation),
+    )
+
+
+def _octets(issuer: str, path: Path | str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(MAX_OCTETS + 1)
+    except OSError as error:
+        problem = f"{path} cannot be read: {error.strerror}"
+        raise IssuerUnusable(issuer=issuer, problem=problem) from None
