@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsm_gateway.cli.demo_stage import PASSWORD, SYSTEM_ID, DemoFailed, GatewayProcess, Parties, set_up
+from tsm_gateway.cli.demo_enrolment import MAKES, START_S, Parties, enrol_handsets, until_listening
+from tsm_gateway.cli.demo_process import DaemonProcess
+from tsm_gateway.cli.demo_stage import PASSWORD, SYSTEM_ID, set_up
 from tsm_gateway.cli.demo_story import Approval, Story
 from tsm_gateway.virtual.smsc import VirtualSmsc
 from tsm_gateway.virtual.smsc_options import Account, SmscOptions
@@ -29,9 +31,7 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
-HANDSETS = 3
 CURRENCY = "EUR"
-START_S = 30.0
 PER_PAYMENT_S = 0.25  # of patience, on top of START_S
 TOGETHER = 20  # payments on their way at the same time, where each has one line
 POLL_S = 0.002
@@ -47,9 +47,9 @@ INTERRUPTED = 130  # as a shell says it: 128 and SIGINT
 def demo(*, payments: int, as_json: bool, keep_running: bool) -> int:
     """Show payments travelling end to end, with everything embedded.
 
-    Starts a virtual message centre, the real gateway as a process of its own on a temporary store,
-    virtual handsets and a provider; shows every hop; ends with a summary. Exit code 0 only when every
-    payment was delivered once and verified by its provider.
+    Starts a virtual message centre and the real gateway, relay and provisioning, as two processes on a
+    temporary store; enrols virtual handsets through channel 1; shows every step and every hop; ends with
+    a summary. Exit code 0 only when every payment was delivered once and verified by its provider.
 
     \b
     Example: tsm-gateway demo --payments 20 --json
@@ -77,15 +77,22 @@ async def _run(folder: Path, payments: int, say: Say, *, keep_running: bool) -> 
     options = SmscOptions(receipts=ReceiptStyle())
     smsc = VirtualSmsc({SYSTEM_ID: Account(PASSWORD)}, options=options)
     async with smsc:
-        say(f"message centre on 127.0.0.1:{smsc.port}; making keys, a store, {HANDSETS} handsets, a provider")
-        parties = await asyncio.to_thread(set_up, folder, smsc.port, HANDSETS)
-        smsc.subscribe(partial(_arrived, parties, story), parties.provider.record.msisdn)
-        async with GatewayProcess(parties.config, story.logged) as gateway:
-            await _until_bound(smsc, gateway)
-            say("gateway bound; payments begin\n")
+        say(f"message centre on 127.0.0.1:{smsc.port}; making keys, certificates, a store and a provider")
+        stage = await asyncio.to_thread(set_up, folder, smsc.port)
+        async with (
+            DaemonProcess(stage.config, "run", story.logged) as gateway,
+            DaemonProcess(stage.config, "provisioning", lambda _: None) as provisioning,
+        ):
+            await gateway.meanwhile(smsc.until_bound(1, START_S))
+            await provisioning.meanwhile(until_listening(stage.channel_1))
+            say(f"gateway bound; {len(MAKES)} handsets enrol through channel 1\n")
+            parties = await provisioning.meanwhile(enrol_handsets(stage, say))
+            story.enrolled = len(parties.handsets)
+            smsc.subscribe(partial(_arrived, parties, story), parties.provider.record.msisdn)
+            say("payments begin\n")
             await _pay(smsc, parties, story, payments, gateway)
             if keep_running:
-                await _stay(parties, say)
+                await _stay(stage.config, say)
     return story
 
 
@@ -108,20 +115,8 @@ def _on_signal(tell: Callable[[], object]) -> None:
         loop.add_signal_handler(each, told)
 
 
-async def _until_bound(smsc: VirtualSmsc, gateway: GatewayProcess) -> None:
-    """Wait for the daemon's bind. Raises DemoFailed when it ends instead, TimeoutError when it is late."""
-    ended = asyncio.create_task(gateway.ended.wait(), name="gateway ended")
-    bound = asyncio.create_task(smsc.until_bound(1, START_S), name="gateway bound")
-    await asyncio.wait({ended, bound}, return_when=asyncio.FIRST_COMPLETED)
-    ended.cancel()
-    if not bound.done():
-        bound.cancel()
-        raise DemoFailed
-    await bound
-
-
 async def _pay(
-    smsc: VirtualSmsc, parties: Parties, story: Story, payments: int, gateway: GatewayProcess
+    smsc: VirtualSmsc, parties: Parties, story: Story, payments: int, gateway: DaemonProcess
 ) -> None:
     """Send the payments and wait until each was delivered and its receipt came.
 
@@ -144,7 +139,7 @@ async def _pay(
     await _wait(lambda: story.receipts, payments, gateway)
 
 
-async def _wait(count: Callable[[], int], wanted: int, gateway: GatewayProcess) -> None:
+async def _wait(count: Callable[[], int], wanted: int, gateway: DaemonProcess) -> None:
     """Wait until `count` is `wanted`, the gateway ends or patience does; the books show what is missing."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(START_S + max(wanted, 0) * PER_PAYMENT_S):
@@ -152,9 +147,9 @@ async def _wait(count: Callable[[], int], wanted: int, gateway: GatewayProcess) 
                 await asyncio.sleep(POLL_S)
 
 
-async def _stay(parties: Parties, say: Say) -> None:
+async def _stay(config: Path, say: Say) -> None:
     """Keep everything up until Ctrl-C."""
-    say(f"\nstill running; try: tsm-gateway --config {parties.config} status    (Ctrl-C ends)")
+    say(f"\nstill running; try: tsm-gateway --config {config} status    (Ctrl-C ends)")
     told = asyncio.Event()
     _on_signal(told.set)
     await told.wait()
@@ -162,6 +157,7 @@ async def _stay(parties: Parties, say: Say) -> None:
 
 def _summary(story: Story, payments: int) -> dict[str, float]:
     return {
+        "enrolled": story.enrolled,
         "payments": payments,
         "delivered": story.delivered,
         "duplicates": story.duplicates,

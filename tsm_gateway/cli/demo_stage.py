@@ -1,38 +1,39 @@
-"""The demo's stage: a folder of its own, keys, a store, virtual parties, and the real daemon as a process."""
+"""The demo's stage: a folder of its own with a configuration, keys, certificates, a store and a provider."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
 import secrets
 import socket
-import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
-from tsm_gateway.cli.virtual_parties import enrol, new_provider
+from tsm_gateway.cli.virtual_parties import new_provider, register_provider
 from tsm_gateway.daemon.settings import load_settings
-from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.keys.master_store import init_master, read_master
+from tsm_gateway.provisioning.pki import Use, host_names
+from tsm_gateway.provisioning.pki_store import PkiStore
 from tsm_gateway.store.sqlite_store import SqliteStore
-from tsm_gateway.virtual.handset import Handset
-from tsm_gateway.virtual.provider import Provider
+from tsm_gateway.virtual.element_record import der_of
+from tsm_gateway.virtual.issuer import Issuer
+from tsm_gateway.virtual.issuer_files import write_issuer
+from tsm_gateway.virtual.personalised import Tsm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from tsm_gateway.daemon.settings import Settings
+    from tsm_gateway.virtual.party_records import ProviderRecord
+
+ID = "demo"
+HOST = "127.0.0.1"
 SYSTEM_ID, PASSWORD = "demo", "demo"
 GATEWAY_NUMBER = "16500"
 ADDRESS, MSISDN = "+4930123456789", "+4930999000"
-STOP_S = 30.0
-LONGEST_LINE = 1 << 20  # octets of a log line
 
 CONFIG = """\
 # Written by `tsm-gateway demo`; everything in this folder is for this one run.
 [gateway]
-id = "demo"
+id = "{id}"
 source_address = "{number}"
 [store]
 url = "sqlite://{folder}/gateway.db"
@@ -41,110 +42,96 @@ min_free_mb = 1
 master = "file:{folder}/master.key"
 [[smpp]]
 name = "virtual"
-host = "127.0.0.1"
-port = {port}
+host = "{host}"
+port = {smsc_port}
 system_id = "{system_id}"
 password = "file:{folder}/password"
 rebind_min_s = 0.1
+[provisioning]
+listen = "{host}:{channel_1}"
+certificate = "{folder}/pki/channel-1.pem"
+key = "file:{folder}/pki/channel-1.key"
+key_delivery_certificate = "{folder}/pki/key-delivery.pem"
+key_delivery_key = "file:{folder}/pki/key-delivery.key"
+metrics = ""
+[[provisioning.issuer]]
+name = "demo-maker"
+anchors = "{folder}/issuer/root.pem"
+intermediates = "{folder}/issuer/issuing.pem"
+crls = ["{folder}/issuer/issuing.crl", "{folder}/issuer/root.crl"]
 [log]
 format = "json"
 [metrics]
-listen = "127.0.0.1:{metrics}"
+listen = "{host}:{metrics}"
 """
 
 
-class DemoFailed(TsmError):
-    """The demo's gateway ended by itself; what it said last stands above."""
-
-    code, side, temporary = "demo-failed", Side.OURS, False
-
-
-class Parties(NamedTuple):
-    """Who takes part."""
+class Stage(NamedTuple):
+    """What stands before anybody enters."""
 
     config: Path
-    handsets: list[Handset]
-    provider: Provider
+    settings: Settings
+    channel_1: int  # TCP port of the provisioning service
+    tsm: Tsm
+    issuer: Issuer
+    provider: ProviderRecord
+
+    @property
+    def url(self) -> str:
+        """Of channel 1."""
+        return f"https://{HOST}:{self.channel_1}"
 
 
-def set_up(folder: Path, smsc_port: int, handsets: int) -> Parties:
-    """Write the configuration, make the keys and enrol everybody. Raises what store and keys raise."""
-    password, config = folder / "password", folder / "gateway.toml"
-    for path, text in ((password, PASSWORD), (config, _config(folder, smsc_port))):
-        path.touch(mode=0o600)
-        path.write_text(text + "\n")
+def set_up(folder: Path, smsc_port: int) -> Stage:
+    """Make everything the two processes need. Raises what store, keys and certificates raise."""
+    at, channel_1 = int(time.time()), free_port()
+    config = _configure(folder, smsc_port, channel_1)
+    issuer = Issuer.create("demo maker", at)
+    write_issuer(folder / "issuer", issuer, at)
+    root = _make_certificates(folder / "pki", at)
     init_master(folder / "master.key", secrets.token_bytes(32))
     settings = load_settings(config)
+    provider = _register_provider(settings, at)
+    return Stage(config, settings, channel_1, Tsm(ID, root), issuer, provider)
+
+
+def _configure(folder: Path, smsc_port: int, channel_1: int) -> Path:
+    password, config = folder / "password", folder / "gateway.toml"
+    text = CONFIG.format(
+        id=ID,
+        folder=folder,
+        number=GATEWAY_NUMBER,
+        host=HOST,
+        smsc_port=smsc_port,
+        channel_1=channel_1,
+        system_id=SYSTEM_ID,
+        metrics=free_port(),
+    )
+    for path, content in ((password, PASSWORD), (config, text)):
+        path.touch(mode=0o600)
+        path.write_text(content + "\n")
+    return config
+
+
+def _make_certificates(folder: Path, at: int) -> bytes:
+    """What `pki init` makes, as far as channel 1 needs it; the root in DER, which elements pin."""
+    pki = PkiStore(folder)
+    for use in (Use.ROOT, Use.KEY_DELIVERY, Use.CHANNEL_1):
+        pki.make(use, owner=ID, names=host_names([HOST]) if use is Use.CHANNEL_1 else (), at=at)
+    return der_of(pki.certificate_path(Use.ROOT).read_text("ascii"))
+
+
+def _register_provider(settings: Settings, at: int) -> ProviderRecord:
+    provider, masters = new_provider(ADDRESS, MSISDN, "coffee-shop"), read_master(settings.keys.master)
     store = SqliteStore.open(settings.store.path, mark=settings.epoch_mark, exclusive=False)
     try:
-        provider, records = enrol(
-            store.registry,
-            read_master(settings.keys.master),
-            new_provider(ADDRESS, MSISDN, "coffee-shop"),
-            count=handsets,
-            port=settings.gateway.application_port,
-            at=int(time.time()),
-            receipt=True,
-        )
+        register_provider(store.registry, masters, provider, at, receipt=True)
     finally:
         store.close()
-    phones = [Handset(record, gateway=GATEWAY_NUMBER, seed=seed) for seed, record in enumerate(records)]
-    return Parties(config, phones, Provider(provider))
-
-
-def _config(folder: Path, smsc_port: int) -> str:
-    return CONFIG.format(
-        folder=folder, number=GATEWAY_NUMBER, port=smsc_port, system_id=SYSTEM_ID, metrics=free_port()
-    )
+    return provider
 
 
 def free_port() -> int:
     """A TCP port on loopback that nobody used a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server((HOST, 0)) as server:
         return int(server.getsockname()[1])
-
-
-class GatewayProcess:
-    """The daemon as an operator runs it; `async with` starts and stops it."""
-
-    def __init__(self, config: Path, on_line: Callable[[Mapping[str, object]], None]) -> None:
-        """`on_line` gets every log line."""
-        self._config, self._on_line = config, on_line
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self.ended = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        """Start the daemon and follow its log."""
-        command = [sys.executable, "-m", "tsm_gateway", "--config", str(self._config), "run"]
-        self._process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, limit=LONGEST_LINE, start_new_session=True
-        )
-        self._reader = asyncio.create_task(self._follow(), name="gateway log")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Tell the daemon to end, as systemd would, and wait for it."""
-        process = self._process
-        if process is None or self._reader is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            async with asyncio.timeout(STOP_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        await self._reader
-
-    async def _follow(self) -> None:
-        if self._process is None or self._process.stdout is None:
-            return
-        async for octets in self._process.stdout:
-            with contextlib.suppress(ValueError):
-                line = json.loads(octets)
-                self._on_line(line)
-                if line["event"] in {"daemon.failed", "config.invalid"}:
-                    sys.stderr.buffer.write(octets)
-        self.ended.set()

@@ -51,6 +51,7 @@ class Story:
         self._by_cti: dict[bytes, Tale] = {}
         self.tales: list[Tale] = []
         self.duplicates = self.refused = self.receipts = 0
+        self.enrolled = 0  # handsets registered through channel 1
         self._began = time.monotonic()
 
     @property

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.cli
+    "issuer": "virtual_issuer:issuer_command",
     "enrol": "virtual_enrol:enrol_command",
     "pay": "virtual_pay:pay",
     "open": "virtual_open:open_command",

@@ -1,29 +1,36 @@
-"""`tsm-gateway virtual enrol`: makes virtual handsets and their provider known to the configured store."""
+"""`tsm-gateway virtual enrol`: virtual handsets enrol through channel 1, their provider in the store."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tsm_gateway.cli.errors import VirtualPartyRefused
-from tsm_gateway.cli.virtual_parties import VirtualProviderUnfiled, enrol, new_provider
+from tsm_gateway.cli.actor import operator
+from tsm_gateway.cli.errors import InputInvalid, VirtualPartyRefused
+from tsm_gateway.cli.virtual_enrolment import Service, activate, enrol_through_channel_1
+from tsm_gateway.cli.virtual_handsets import Makers, finished, handsets_to_enrol
+from tsm_gateway.cli.virtual_parties import VirtualProviderUnfiled, new_provider, register_provider
 from tsm_gateway.daemon.settings import load_settings
 from tsm_gateway.keys.master_store import read_master
 from tsm_gateway.registry.address import normalise_address
 from tsm_gateway.store.sqlite_store import SqliteStore
+from tsm_gateway.virtual.element_record import der_of
 from tsm_gateway.virtual.errors import PartyFileInvalid
-from tsm_gateway.virtual.party_files import read_provider, write_party
+from tsm_gateway.virtual.identity import Kind
+from tsm_gateway.virtual.issuer_files import read_issuer
+from tsm_gateway.virtual.party_files import keep_handset, read_handset, read_provider, write_party
+from tsm_gateway.virtual.personalised import Subscription, Tsm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from tsm_gateway.daemon.settings import Settings
     from tsm_gateway.store.registry_store import RegistryStore
     from tsm_gateway.virtual.party_records import ProviderRecord
 
 PROVIDER_FILE = "provider.json"
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach who listens everywhere
 
 
 @click.command(name="enrol")
@@ -32,6 +39,27 @@ PROVIDER_FILE = "provider.json"
     "config_path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Configuration file (TOML); by default that of the command line's front.",
+)
+@click.option("--url", default="", help="https://host:port of channel 1; by default from [provisioning].")
+@click.option(
+    "--tsm-root",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="root.pem of `pki init`: what the elements pin.",
+)
+@click.option(
+    "--issuer",
+    "issuer_folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of `virtual issuer`: who makes the elements.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in Kind]),
+    default=Kind.P256.value,
+    show_default=True,
+    help="Which keys the elements have.",
 )
 @click.option(
     "--provider", "address", required=True, help='Its address: "+4930…", a short code or "sp:name".'
@@ -43,42 +71,75 @@ PROVIDER_FILE = "provider.json"
 )
 @click.option("--count", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Handsets.")
 @click.pass_obj
-def enrol_command(
-    default_config: Path,
-    config_path: Path | None,
-    address: str,
-    provider_msisdn: str,
-    provider_name: str,
-    out: Path,
-    count: int,
-) -> None:
-    """Register virtual handsets and a provider in the store and write their files.
+def enrol_command(default_config: Path, /, **given: Any) -> None:  # noqa: ANN401 - one keyword an option
+    """Enrol virtual handsets through channel 1, register a provider, and write their files.
 
+    `tsm-gateway provisioning` has to run. Handsets in --out whose enrolment was cut off are finished first.
     The files hold keys in clear, so they are for tests only: a configuration with a bind to another machine
     has to say that it is one of those ([gateway] test_parties = true).
 
     \b
-    Example: tsm-gateway virtual enrol --config gateway.toml --provider sp:shop \\
-               --provider-msisdn +4930999000 --out parties --count 3
+    Example: tsm-gateway virtual enrol --config gateway.toml --tsm-root pki/root.pem --issuer issuer \\
+               --provider sp:shop --provider-msisdn +4930999000 --out parties --count 3
     """
-    settings = load_settings(config_path or default_config, to_run=False)
+    settings = load_settings(given["config_path"] or default_config, to_run=False)
     if not settings.takes_test_parties:
         raise VirtualPartyRefused
-    masters = read_master(settings.keys.master)
+    url, out = given["url"] or _url(settings), given["out"]
+    makers = Makers(
+        read_issuer(given["issuer_folder"]), Kind(given["kind"]), _tsm(settings, given["tsm_root"])
+    )
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    at = int(time.time())
-    store = SqliteStore.open(settings.store.path, mark=settings.epoch_mark, exclusive=False)
-    try:
-        provider = _provider(store.registry, out / PROVIDER_FILE, address, provider_msisdn, provider_name)
-        port = settings.gateway.application_port
-        provider, handsets = enrol(store.registry, masters, provider, count=count, port=port, at=at)
-    finally:
-        store.close()
-    write_party(out / PROVIDER_FILE, provider)
-    for path, handset in zip(_free_names(out, count), handsets, strict=False):
-        write_party(path, handset)
+    provider = _registered_provider(settings, given)
+    owner_of = Subscription("", settings.gateway.application_port, (provider.address,))
+    for path in handsets_to_enrol(out, provider, makers, owner_of, given["count"]):
+        _enrol(settings, Service(url, _tell), path)
+        provider = finished(provider, read_handset(path))
+        write_party(out / PROVIDER_FILE, provider)
         click.echo(path)
     click.echo(out / PROVIDER_FILE)
+
+
+def _enrol(settings: Settings, service: Service, path: Path) -> None:
+    """One handset, from its first word on channel 1 until it may pay."""
+    record = read_handset(path)
+    enrol_through_channel_1(service, record, lambda kept: keep_handset(path, kept))
+    activate(settings, [record.device_id], int(time.time()))
+    _tell(record.device_id, "active", "payments are accepted")
+
+
+def _tell(device_id: str, step: str, what: str) -> None:
+    click.echo(f"{device_id}  {step:<10} {what}", err=True)
+
+
+def _url(settings: Settings) -> str:
+    if settings.provisioning is None:
+        raise InputInvalid(what="--url", problem="give it: the configuration has no [provisioning]")
+    host, port = settings.provisioning.address
+    host = EVERYWHERE.get(host, host)
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
+def _tsm(settings: Settings, root: Path) -> Tsm:
+    try:
+        return Tsm(settings.gateway.id, der_of(root.read_text("ascii")))
+    except ValueError:
+        raise InputInvalid(what="--tsm-root", problem="no certificate in PEM: give root.pem") from None
+
+
+def _registered_provider(settings: Settings, given: dict[str, Any]) -> ProviderRecord:
+    """The provider, in its file and in the store."""
+    path, masters = given["out"] / PROVIDER_FILE, read_master(settings.keys.master)
+    store = SqliteStore.open(settings.store.path, mark=settings.epoch_mark, exclusive=False, actor=operator())
+    try:
+        provider = _provider(
+            store.registry, path, given["address"], given["provider_msisdn"], given["provider_name"]
+        )
+        register_provider(store.registry, masters, provider, int(time.time()))
+    finally:
+        store.close()
+    write_party(path, provider)
+    return provider
 
 
 def _provider(registry: RegistryStore, path: Path, address: str, msisdn: str, name: str) -> ProviderRecord:
@@ -96,18 +157,3 @@ def _provider(registry: RegistryStore, path: Path, address: str, msisdn: str, na
         raise VirtualProviderUnfiled(provider=wanted.name)
     write_party(path, wanted)
     return wanted
-
-
-def _free_names(out: Path, count: int) -> Iterator[Path]:
-    """`count` names no handset's file has yet: handset.json for one alone, numbered ones for many."""
-    alone = out / "handset.json"
-    if count == 1 and not alone.exists():
-        yield alone
-        return
-    number = 0
-    while count:
-        number += 1
-        path = out / f"handset-{number:04d}.json"
-        if not path.exists():
-            count -= 1
-            yield path

@@ -1,7 +1,8 @@
-"""Enrols virtual handsets and their provider in a store: what provisioning does for real ones, in one step.
+"""A virtual provider in a store, and handsets put straight into it.
 
-The keys are made the way the gateway makes them: random, wrapped under the current master key for the very
-row they stand in.
+`enrol` is for load generators, benches and tests of the relay: it takes no channel, so its devices have no
+registration. The demo and `virtual enrol` go through channel 1 (virtual_enrolment.py). The keys are made the
+way the gateway makes them: random, wrapped under the current master key for the very row they stand in.
 """
 
 from __future__ import annotations
@@ -68,13 +69,13 @@ def enrol(
     at: int,
     receipt: bool = False,
 ) -> tuple[ProviderRecord, list[HandsetRecord]]:
-    """Register `provider`, unless it is, and `count` new handsets, active at once.
+    """Put `provider`, unless it is there, and `count` new handsets into the store, active at once.
 
     `port`: the application port; `at`: Unix seconds; `receipt`: whether delivery receipts are asked for
     when the provider is registered. Returns the provider, which now knows the handsets,
     and the handsets. Raises VirtualProviderForeign, AlreadyKnown and what the store raises.
     """
-    _register_provider(registry, masters, provider, at, receipt=receipt)
+    register_provider(registry, masters, provider, at, receipt=receipt)
     handsets = [_new_handset(provider.address, port, at) for _ in range(count)]
     registry.add_devices(
         (_device(handset, at), _wrapped(masters, handset, at), initial_window(handset.next_piv))
@@ -84,9 +85,15 @@ def enrol(
     return replace(provider, devices=provider.devices | known), handsets
 
 
-def _register_provider(
-    registry: RegistryStore, masters: MasterKeys, provider: ProviderRecord, at: int, *, receipt: bool
+def register_provider(
+    registry: RegistryStore,
+    masters: MasterKeys,
+    provider: ProviderRecord,
+    at: int,
+    *,
+    receipt: bool = False,
 ) -> None:
+    """Make `provider` known to the store, unless it is; arguments and errors as of `enrol`."""
     known = registry.provider_named(provider.name) or registry.provider_for(provider.address)
     if known is None:
         key = _wrapped(masters, provider, at)

@@ -70,7 +70,7 @@ class Agent:
         optional = {"key_certificate": element.key_certificate, "hybrid_key": hybrid}
         body = {name: base64_of(octets) for name, octets in optional.items() if octets}
         answer = self._ask("PUT", "/v1/enrolment", {**body, "msisdn": record.msisdn})
-        self._tell("enrolled", f"{record.device_id} is {answer.get('state')} at the gateway")
+        self._tell("enrolled", f"known to the gateway, state {answer.get('state')}")
         return self._go_on(answer)
 
     def rekey(self) -> str:
@@ -103,7 +103,7 @@ class Agent:
             self._keep(self.domain.record)
         waiting = self.domain.element.waiting
         epoch = waiting.epoch if waiting else self.domain.element.epoch
-        self._tell("keyed", f"package of {len(package)} octets opened: key {kid.hex()}, epoch {epoch}")
+        self._tell("keyed", f"signed package of {len(package)} octets opened: key {kid.hex()}, epoch {epoch}")
         self._enrol_user()
         return self._register(octets_of(answer, "challenge"), kid)
 
@@ -133,7 +133,7 @@ class Agent:
                 continue
             self.domain.settle(kid_of(answer))
             self._keep(self.domain.record)
-            self._tell("registered", f"the gateway took the proof: {answer.get('state')}")
+            self._tell("registered", f"the gateway took the proof, state {answer.get('state')}")
             return str(answer.get("state"))
         raise KeyLost(what="every challenge was stale", tries=_PROOFS)
 
