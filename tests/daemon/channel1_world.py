@@ -11,16 +11,13 @@ import ssl
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.provisioning.authority import DAY, SERVER, Authority, key_pem, name, new_key, pem, uses
+from tests.provisioning.authority import DAY, SERVER, Authority, der, key_pem, name, new_key, pem, uses
 from tsm_gateway.daemon.channel1_admission import Admission
 from tsm_gateway.daemon.channel1_limits import Limits
 from tsm_gateway.daemon.channel1_listener import Channel1, Channel1Parts
@@ -39,6 +36,10 @@ from tsm_gateway.daemon.provisioning_answers import (
 from tsm_gateway.daemon.provisioning_metrics import ProvisioningMetrics
 from tsm_gateway.provisioning.device_trust import TrustedDevice, judge
 from tsm_gateway.provisioning.issuer import Issuer, read_issuer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 WITHIN_S = 10.0
 KID = bytes.fromhex("00a1b2c3")
@@ -87,7 +88,7 @@ class Registrar:
 
     async def status(self, who: TrustedDevice) -> StatusAnswer:
         keys = (KeyStanding(KID, 1, "pending"),)
-        return StatusAnswer(await self._asked("status", who), "keyed", keys, True, False)  # noqa: FBT003
+        return StatusAnswer(await self._asked("status", who), "keyed", keys, True, False)
 
 
 class Authorities:
@@ -227,7 +228,7 @@ class Listening:
 
     def context(self) -> ssl.SSLContext:
         server = self.authorities.server.path
-        return listener_context(server, server, [self.authorities.root.certificate.public_bytes(Encoding.DER)])
+        return listener_context(server, server, [der(self.authorities.root.certificate)])
 
     async def _judge(self, der: bytes) -> TrustedDevice:
         self.judged += 1
@@ -335,6 +336,3 @@ def listening(
         root.handlers[:] = handlers
         root.setLevel(level)
         logging.captureWarnings(capture=False)
-
-
-
