@@ -28,7 +28,7 @@ from tsm_gateway.relay.directory import DEVICE_KEYS, PROVIDER_KEYS, place_of
 from tsm_gateway.secret import Secret
 from tsm_gateway.store.sqlite_store import SqliteStore
 from tsm_gateway.virtual.handset import Handset
-from tsm_gateway.virtual.identity import Identity, new_identity
+from tsm_gateway.virtual.identity import Identity, Kind, new_identity
 from tsm_gateway.virtual.part import Part
 from tsm_gateway.virtual.party_records import HandsetRecord, ProviderRecord
 from tsm_gateway.virtual.provider import OpenedPayment
@@ -145,8 +145,9 @@ class Rig:
         state: DeviceState = DeviceState.ACTIVE,
         key_state: KeyState = KeyState.CURRENT,
         piv: int = 1000,
+        kind: Kind = Kind.P256,
     ) -> Handset:
-        identity = new_identity(NOW)
+        identity = new_identity(NOW, kind)
         kid, key = os.urandom(4), Secret(os.urandom(32))
         msisdn = f"+4917012345{len(self.handsets):02}"
         device = Device(identity.device_id, state, identity.certificate, msisdn, NOW, NOW, "")
