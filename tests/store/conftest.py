@@ -10,7 +10,10 @@ import pytest
 from tests.store.samples import open_store, populate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from tsm_gateway.store.sqlite_store import SqliteStore
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +29,13 @@ def folder(populated: Path, tmp_path: Path) -> Path:
     """A populated store of one's own, closed."""
     shutil.copytree(populated, tmp_path / "store")
     return tmp_path / "store"
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[SqliteStore]:
+    """That store open, in which nothing may be wrong when the test is over."""
+    opened = open_store(folder, actor="tester")
+    yield opened
+    opened.flush()
+    assert opened.check() == []
+    opened.close()

@@ -1,0 +1,265 @@
+"""Registrations and confirmed keys: one current key, overlap, secure elements that are nobody else's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.store.provisioning_samples import (
+    OVERLAP_S,
+    UNUSED,
+    activated,
+    control,
+    enrolment,
+    key_states,
+    keyed,
+    kid_of,
+    last_act,
+    newcomer,
+    package,
+    pending,
+    registered,
+    registration,
+    stage_key,
+    standing,
+    state_of,
+)
+from tests.store.samples import FIRST_WINDOW, NOW, device_id, device_key, kid
+from tsm_gateway.registry.control import ControlState
+from tsm_gateway.registry.device import DeviceState, KeyState
+from tsm_gateway.registry.errors import KeyNotWaiting, MoveNotAllowed, NotKnown, SecureElementTaken
+from tsm_gateway.registry.suspension import SuspensionKind
+
+if TYPE_CHECKING:
+    from tsm_gateway.store.sqlite_store import SqliteStore
+
+PENDING, CURRENT, OVERLAP, RETIRED = (
+    *(KeyState.PENDING, KeyState.CURRENT),
+    *(KeyState.OVERLAP, KeyState.RETIRED),
+)
+
+
+def register(store: SqliteStore, number: int = 10, epoch: int = 1, overlap_s: int = OVERLAP_S) -> None:
+    store.provisioning.register(registration(number, epoch), overlap_s=overlap_s, at=NOW + 5)
+    store.flush()
+
+
+def test_a_keyed_device_registers(store: SqliteStore) -> None:
+    keyed(store)
+    moved = store.provisioning.register(registration(), overlap_s=OVERLAP_S, at=NOW + 5)
+    store.flush()
+    found = standing(store)
+    assert (found.device, found.registration) == (moved, registration())
+    assert (moved.state, moved.changed_at) == (DeviceState.REGISTERED, NOW + 5)
+    assert key_states(store) == {1: CURRENT}
+    assert found.packages == (package(confirmed_at=NOW + 5),)
+
+
+def test_a_confirmed_key_makes_every_earlier_one_overlap(store: SqliteStore) -> None:
+    registered(store)
+    stage_key(store, 10, 2)
+    stage_key(store, 10, 3)
+    register(store, 10, 3)
+    assert key_states(store) == {1: OVERLAP, 2: OVERLAP, 3: CURRENT}
+    assert state_of(store) is DeviceState.REGISTERED
+    store.purge(NOW + 5 + OVERLAP_S, 0, 0, 10)
+    store.flush()
+    assert key_states(store) == {1: RETIRED, 2: RETIRED, 3: CURRENT}
+
+
+def test_without_overlap_the_earlier_keys_are_retired_at_once(store: SqliteStore) -> None:
+    registered(store)
+    stage_key(store, 10, 2)
+    register(store, 10, 2, overlap_s=0)
+    assert key_states(store) == {1: RETIRED, 2: CURRENT}
+
+
+def test_a_later_key_waits_on_when_an_earlier_one_is_proved(store: SqliteStore) -> None:
+    registered(store)
+    stage_key(store, 10, 2)
+    stage_key(store, 10, 3)
+    register(store, 10, 2)
+    assert key_states(store) == {1: OVERLAP, 2: CURRENT, 3: PENDING}
+
+
+def test_a_device_may_prove_its_current_key_again(store: SqliteStore) -> None:
+    registered(store)
+    again = registration(proof=b"another proof", registered_at=NOW + 9)
+    store.provisioning.register(again, overlap_s=OVERLAP_S, at=NOW + 9)
+    store.flush()
+    found = standing(store)
+    assert (found.registration, found.packages[0].confirmed_at) == (again, NOW)
+    assert key_states(store) == {1: CURRENT}
+
+
+def test_a_key_that_was_replaced_or_retired_cannot_be_proved(store: SqliteStore) -> None:
+    registered(store)
+    stage_key(store, 10, 2)
+    register(store, 10, 2)
+    for lapse in (0, 10**6):
+        store.purge(NOW + lapse, 0, 0, 10)
+        store.flush()
+        with pytest.raises(KeyNotWaiting) as caught:
+            register(store, 10, 1)
+    assert caught.value.facts["state"] == "retired"
+
+
+def test_the_key_of_another_device_cannot_be_proved(store: SqliteStore) -> None:
+    keyed(store, 10)
+    keyed(store, 11)
+    with pytest.raises(KeyNotWaiting):
+        store.provisioning.register(registration(10, kid=kid_of(11, 1)), overlap_s=0, at=NOW)
+    with pytest.raises(NotKnown):
+        store.provisioning.register(registration(10, kid=b"none"), overlap_s=0, at=NOW)
+    with pytest.raises(NotKnown):
+        store.provisioning.register(registration(99), overlap_s=0, at=NOW)
+    assert state_of(store) is DeviceState.KEYED
+    assert key_states(store) == {1: PENDING}
+
+
+def test_a_device_that_has_no_key_yet_cannot_register(store: SqliteStore) -> None:
+    store.provisioning.enrol(newcomer(), enrolment())
+    with pytest.raises(MoveNotAllowed):
+        store.provisioning.register(registration(), overlap_s=0, at=NOW)
+
+
+def test_a_terminated_device_cannot_register(store: SqliteStore) -> None:
+    keyed(store)
+    store.provisioning.terminate(device_id(10), reason="", at=NOW)
+    with pytest.raises(MoveNotAllowed):
+        store.provisioning.register(registration(), overlap_s=0, at=NOW)
+
+
+def test_a_device_added_by_hand_registers_and_stays_active(store: SqliteStore) -> None:
+    store.provisioning.register(registration(1, kid=kid(1)), overlap_s=0, at=NOW)
+    store.flush()
+    assert state_of(store, 1) is DeviceState.ACTIVE
+    assert key_states(store, 1) == {1: CURRENT}
+
+
+def test_a_key_given_by_hand_takes_the_place_of_keys_that_wait(store: SqliteStore) -> None:
+    registered(store)
+    stage_key(store, 10, 2)
+    store.flush()
+    given = device_key(10, kid=kid(900), epoch=3)
+    store.registry.add_device_key(given, FIRST_WINDOW, overlap_s=60, at=NOW)
+    assert key_states(store) == {1: OVERLAP, 2: OVERLAP, 3: CURRENT}
+
+
+# --- secure elements ---
+
+
+@pytest.mark.parametrize("role", ["crypto_se", "app_se"])
+@pytest.mark.parametrize("taken", ["crypto_se", "app_se"])
+def test_a_secure_element_belongs_to_one_live_device(store: SqliteStore, role: str, taken: str) -> None:
+    registered(store, 10)
+    keyed(store, 11)
+    theirs = getattr(registration(10), taken)
+    with pytest.raises(SecureElementTaken) as caught:
+        store.provisioning.register(registration(11, **{role: theirs}), overlap_s=0, at=NOW)
+    assert caught.value.facts == {"name": device_id(11), "holder": device_id(10)}
+    assert state_of(store, 11) is DeviceState.KEYED
+    assert standing(store, 11).registration is None
+    assert key_states(store, 11) == {1: PENDING}
+
+
+def test_two_equal_elements_are_one_too_many(store: SqliteStore) -> None:
+    keyed(store)
+    with pytest.raises(SecureElementTaken):
+        store.provisioning.register(registration(app_se=registration().crypto_se), overlap_s=0, at=NOW)
+
+
+def test_a_terminated_devices_elements_are_free_again(store: SqliteStore) -> None:
+    registered(store, 10)
+    keyed(store, 11)
+    store.provisioning.terminate(device_id(10), reason="", at=NOW)
+    ours = registration(11, crypto_se=registration(10).crypto_se, app_se=registration(10).app_se)
+    store.provisioning.register(ours, overlap_s=0, at=NOW)
+    store.flush()
+    assert standing(store, 11).registration == ours
+    assert standing(store, 10).registration == registration(10)
+
+
+def test_a_suspended_device_keeps_its_elements(store: SqliteStore) -> None:
+    registered(store, 10)
+    keyed(store, 11)
+    store.provisioning.suspend(device_id(10), SuspensionKind.LOST, proof_wanted=False, reason="", at=NOW)
+    with pytest.raises(SecureElementTaken):
+        store.provisioning.register(registration(11, app_se=registration(10).app_se), overlap_s=0, at=NOW)
+
+
+def test_a_device_may_come_with_another_application_element(store: SqliteStore) -> None:
+    registered(store, 10)
+    keyed(store, 11)
+    store.provisioning.register(registration(app_se=b"new phone"), overlap_s=0, at=NOW)
+    store.provisioning.register(registration(11, app_se=registration(10).app_se), overlap_s=0, at=NOW)
+    store.flush()
+    assert standing(store, 11).registration is not None
+
+
+# --- confirmation by use ---
+
+
+def test_a_key_in_use_is_confirmed_by_it(store: SqliteStore) -> None:
+    registered(store)
+    stage_key(store, 10, 2)
+    store.provisioning.confirm(kid_of(10, 2), overlap_s=OVERLAP_S, at=NOW + 7)
+    store.flush()
+    assert key_states(store) == {1: OVERLAP, 2: CURRENT}
+    assert standing(store).packages[0] == package(10, 2, confirmed_at=NOW + 7)
+    assert standing(store).registration == registration()
+    assert last_act(store) == ("key.confirm", device_id(10), "used")
+
+
+def test_a_suspended_device_stays_so_when_its_key_is_confirmed_by_use(store: SqliteStore) -> None:
+    activated(store)
+    stage_key(store, 10, 2)
+    store.provisioning.change_number(device_id(10), "+491", reason="", at=NOW)
+    store.provisioning.confirm(kid_of(10, 2), overlap_s=0, at=NOW)
+    store.flush()
+    assert state_of(store) is DeviceState.SUSPENDED
+    assert standing(store).suspension is not None
+
+
+def test_the_first_key_is_not_confirmed_by_use(store: SqliteStore) -> None:
+    keyed(store)
+    with pytest.raises(MoveNotAllowed):
+        store.provisioning.confirm(kid_of(10, 1), overlap_s=0, at=NOW)
+
+
+def test_a_key_is_confirmed_once(store: SqliteStore) -> None:
+    registered(store)
+    with pytest.raises(KeyNotWaiting):
+        store.provisioning.confirm(kid_of(10, 1), overlap_s=0, at=NOW)
+    with pytest.raises(NotKnown):
+        store.provisioning.confirm(b"none", overlap_s=0, at=NOW)
+    with pytest.raises(KeyNotWaiting):
+        store.provisioning.confirm(bytes.fromhex("f0000001"), overlap_s=0, at=NOW)
+
+
+def test_a_confirmed_package_is_not_sent_any_more(store: SqliteStore) -> None:
+    registered(store)
+    store.provisioning.deliver(pending(10, 2), UNUSED, package(10, 2), control(10, 2), at=NOW)
+    register(store, 10, 2)
+    (message,) = store.provisioning.controls(device_id(10))
+    assert (message.state, message.reason) == (ControlState.FAILED, "confirmed")
+
+
+# --- what the relay is told ---
+
+
+def test_the_relay_is_told_when_an_active_devices_keys_give_way(store: SqliteStore) -> None:
+    activated(store)
+    stage_key(store, 10, 2)
+    store.flush()
+    before = store.registry.versions()[0]
+    register(store, 10, 2)
+    assert store.registry.versions()[0] == before + 1
+    store.provisioning.register(registration(10, 2), overlap_s=0, at=NOW)
+    store.flush()
+    assert store.registry.versions()[0] == before + 1
+    stage_key(store, 10, 3)
+    store.provisioning.confirm(kid_of(10, 3), overlap_s=0, at=NOW)
+    store.flush()
+    assert store.registry.versions()[0] == before + 2
