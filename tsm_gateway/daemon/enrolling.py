@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tsm_gateway.daemon.provisioning_answers import NumberInvalid, TestDeviceRefused
+from tsm_gateway.daemon.provisioning_answers import NumberInvalid, VirtualDeviceRefused
 from tsm_gateway.daemon.provisioning_standing import admitted, needs_key, next_epoch, refuse_suspended
 from tsm_gateway.registry.address import INTERNATIONAL
 from tsm_gateway.registry.device import Device, DeviceState
@@ -59,13 +59,13 @@ class Enrolling:
     async def enrol(self, who: TrustedDevice, request: EnrolmentRequest) -> Standing:
         """Make `who` known and keyed; where it stands then.
 
-        Raises NumberInvalid, TestDeviceRefused, DeviceTerminated, DeviceSuspended, IdentityConflict, what
+        Raises NumberInvalid, VirtualDeviceRefused, DeviceTerminated, DeviceSuspended, IdentityConflict, what
         `Recipients.presented` raises, StoreBusy, StoreFull or StoreBroken.
         """
         if request.msisdn and not INTERNATIONAL.fullmatch(request.msisdn):
             raise NumberInvalid
         if who.test_only and not self._test_devices:
-            raise TestDeviceRefused
+            raise VirtualDeviceRefused
         self._welcome(who)  # before its certificates are looked at: it may not be wanted at all
         at = int(self._wall())
         enrolment, recipient = await self._recipients.presented(who, request, at)

@@ -137,7 +137,7 @@ class KeyNotInstallable(TsmError):
     code, side, temporary = "key-not-installable", Side.PEER, False
 
 
-class TestDeviceRefused(TsmError):
+class VirtualDeviceRefused(TsmError):
     """This gateway takes no virtual devices: their private keys lie in files."""
 
     code, side, temporary = "test-device-refused", Side.PEER, False
