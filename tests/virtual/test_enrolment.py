@@ -1,15 +1,11 @@
-"""Enrolled parties and the gateway's own code read each other, although neither knows the other's."""
+"""Virtual parties and the gateway's own code read each other, although neither knows the other's."""
 
 from __future__ import annotations
 
-import json
-import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
 
-from tsm_gateway.cli.virtual import virtual
 from tsm_gateway.cli.virtual_parties import VirtualProviderForeign, enrol, new_provider
 from tsm_gateway.envelope.certificate import read_certificate, verify_signature
 from tsm_gateway.envelope.tsm1 import open_packet, parse_packet, read_device_payload
@@ -19,18 +15,14 @@ from tsm_gateway.outbound.parts import parts_of
 from tsm_gateway.registry.device import DeviceState
 from tsm_gateway.registry.errors import AddressInvalid
 from tsm_gateway.relay.directory import Directory
-from tsm_gateway.secret import Secret
 from tsm_gateway.store.sqlite_store import SqliteStore
 from tsm_gateway.virtual.handset import Handset
 from tsm_gateway.virtual.part import Part
-from tsm_gateway.virtual.party_files import read_handset, read_provider
 from tsm_gateway.virtual.provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from click.testing import Result
 
     from tsm_gateway.keys.wrap import MasterKeys
 
@@ -135,78 +127,3 @@ def test_an_address_that_is_none_makes_no_provider() -> None:
     assert new_provider("sp:coffee", "+49").name == "virtual-coffee"
     with pytest.raises(AddressInvalid):
         new_provider("coffee", "+49")
-
-
-def command(config: Path, out: Path, *more: str) -> Result:
-    given = [
-        "enrol",
-        "--config",
-        config,
-        "--provider",
-        ADDRESS,
-        "--provider-msisdn",
-        "+4930999",
-        "--out",
-        out,
-    ]
-    return CliRunner().invoke(virtual, [*map(str, given), *more])
-
-
-def test_the_command_writes_private_files_that_pay_and_open(config: Path, tmp_path: Path) -> None:
-    out = tmp_path / "parties"
-    first = command(config, out)
-    assert first.exit_code == 0, first.output
-    assert first.stdout.split() == [str(out / "handset.json"), str(out / "provider.json")]
-    more = command(config, out, "--count", "2")
-    assert more.stdout.split()[:2] == [str(out / "handset-0001.json"), str(out / "handset-0002.json")]
-    assert command(config, out).stdout.split()[0] == str(out / "handset-0003.json")
-    files = sorted(out.iterdir())
-    assert len(files) == 5
-    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-    devices = {read_handset(path).device_id for path in files if path.name.startswith("handset")}
-    assert set(read_provider(out / "provider.json").devices) == devices
-    store = open_store(config)
-    try:
-        entry = store.registry.provider_for(ADDRESS)
-        assert entry is not None
-        assert entry.key.kid == read_provider(out / "provider.json").kid
-        assert {device.device_id for device in store.registry.devices()} == devices
-    finally:
-        store.close()
-
-
-def test_the_command_refuses_a_provider_whose_file_is_elsewhere(config: Path, tmp_path: Path) -> None:
-    assert command(config, tmp_path / "one").exit_code == 0
-    second = command(config, tmp_path / "two")
-    assert "virtual-provider-unfiled" in str(second.exception)
-    assert list((tmp_path / "two").iterdir()) == []
-
-
-def test_a_production_configuration_refuses_virtual_parties(config: Path, tmp_path: Path) -> None:
-    config.write_text(config.read_text().replace('id = "tsm-1"\n', 'id = "tsm-1"\ntest_parties = false\n'))
-    refused = command(config, tmp_path / "out")
-    assert "virtual-party-refused" in str(refused.exception)
-    assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "gateway.db").exists()
-
-
-def test_a_crash_between_file_and_store_is_mended_by_the_next_run(config: Path, tmp_path: Path) -> None:
-    out = tmp_path / "parties"
-    out.mkdir()
-    path = out / "provider.json"
-    filed = new_provider(ADDRESS, "+4930999")
-    path.write_text(json.dumps(filed.as_json()))
-    assert command(config, out).exit_code == 0
-    assert read_provider(path).kid == filed.kid
-    assert len(read_provider(path).devices) == 1
-
-
-def test_nothing_of_a_key_is_printed_or_stored_in_clear(config: Path, tmp_path: Path) -> None:
-    out = tmp_path / "parties"
-    result = command(config, out)
-    keys = [read_handset(out / "handset.json").key, read_provider(out / "provider.json").key]
-    stored = b"".join(path.read_bytes() for path in tmp_path.glob("gateway.db*"))
-    for key in keys:
-        assert isinstance(key, Secret)
-        assert key.reveal().hex() not in result.output
-        assert key.reveal() not in stored

@@ -4,12 +4,13 @@
 |---|---|
 | no connection, a cut, a silence | again, after a pause that doubles; then ChannelBroken |
 | 429, 503 | again, after `Retry-After` |
-| a TLS alert: they refuse our certificate | ChannelRefused |
+| a TLS alert, or a hang-up right after the handshake, twice: they refuse our certificate | ChannelRefused |
 | their certificate is not under the pinned root | ChannelRefused at once |
 | any other status from 400 on | ChannelRefused with its `TSM-…` code |
 
 With TLS 1.3 a server judges our certificate when the handshake is over for us, and whatever we sent by then
-makes its end drop the alert that says why. So after a cut the next connection first waits for a verdict.
+makes its end drop the alert that says why; some servers send none. So after a cut the next connection first
+waits for a verdict.
 
 Every request of the channel may be repeated: the service answers the second like the first.
 """
@@ -36,6 +37,10 @@ _TRIES = 6
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
 _VERDICT_S = 0.3
 _AGAIN = (429, 503)
+
+
+class _HungUp(OSError):
+    """The server ended the connection when it had seen our certificate."""
 
 
 class Handshake(NamedTuple):
@@ -65,6 +70,7 @@ class Channel:
         self._context, self._timeout_s, self._sleep = context, timeout_s, sleep
         self._connection: http.client.HTTPSConnection | None = None
         self._was_cut = False
+        self._hang_ups = 0  # right after a handshake
         self.handshake: Handshake | None = None  # of the connection opened last
 
     def __enter__(self) -> Self:
@@ -85,6 +91,13 @@ class Channel:
                 self.close()
                 if _is_final(error):
                     raise ChannelRefused(what="TLS", reason=error.reason or "") from None
+                self._was_cut = True
+                wait_s = pause_s
+            except _HungUp:
+                self.close()
+                self._hang_ups += 1
+                if self._hang_ups > 1:
+                    raise ChannelRefused(what="TLS", reason="hung up after the handshake") from None
                 wait_s = pause_s
             except (OSError, http.client.HTTPException):
                 self.close()
@@ -129,6 +142,7 @@ class Channel:
             self.handshake = _handshake(fresh.sock)
             if self._was_cut:
                 _await_verdict(fresh.sock, self._timeout_s)
+                self._hang_ups = 0
         return self._connection
 
 
@@ -142,7 +156,7 @@ def _handshake(sock: object) -> Handshake:
 def _await_verdict(sock: object, timeout_s: float) -> None:
     """Wait a moment for what follows a handshake: session tickets (we are welcome), or an alert.
 
-    Raises ssl.SSLError for an alert.
+    Raises ssl.SSLError for an alert, _HungUp for neither.
     """
     if not isinstance(sock, ssl.SSLSocket):
         return
@@ -150,9 +164,11 @@ def _await_verdict(sock: object, timeout_s: float) -> None:
     sock.settimeout(0)
     try:
         if not sock.recv(1):
-            raise ConnectionResetError
+            raise _HungUp
     except ssl.SSLWantReadError:
         pass
+    except (ConnectionError, ssl.SSLEOFError):
+        raise _HungUp from None
     finally:
         sock.settimeout(timeout_s)
 
