@@ -37,7 +37,7 @@ SCANS = {
     *("READ_AUDIT_HEAD", "MOVE_AUDIT_HEAD"),
     *("LIST_ORDERS", "LIST_ARRIVALS"),  # along an index, as far as the limit
     *("COUNT_QUEUED", "COUNT_ARRIVALS"),  # along an index of nothing else
-    "COUNT_BY_MASTER",  # by a person, who rotates the master key
+    *("COUNT_BY_MASTER", "COUNT_STUCK", "COUNT_UNCONFIRMED"),  # asked by a person, now and then
     "REDRIVE",  # every packet, once at the start
 }
 # Bounded by what one message, one provider or one slice has.

@@ -24,7 +24,7 @@ COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 @output_option
 @click.pass_obj
 def doctor(config_path: Path, within_s: float, form: Form) -> int:
-    """Check configuration, keys, store, disk, links, clock and the running gateway; say how to mend it.
+    """Check configuration, keys, store, disk, links, clock, certificates and what runs; say how to mend it.
 
     Changes nothing and shows no secret. A link is connected and its TLS handshake made, but nothing is
     bound. Exit code 0 when all is well, 3 with warnings, 1 with failures.

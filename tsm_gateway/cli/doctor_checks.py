@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tsm_gateway.cli.context import existing_store, master_path, read_masters
 from tsm_gateway.cli.doctor_finding import Finding, Verdict, failed, fine, warned
 from tsm_gateway.cli.doctor_links import examine_link
+from tsm_gateway.cli.doctor_provisioning import examine_provisioning
 from tsm_gateway.cli.errors import GatewayUnreachable, InputInvalid
 from tsm_gateway.cli.explain_errors import REMEDIES
 from tsm_gateway.cli.status_page import fetch_status
@@ -33,6 +34,9 @@ __all__ = ["Finding", "Verdict", "examine"]
 MIB = 1 << 20
 BUILT = 1_735_689_600  # 2025-01-01: a clock before it was never set
 UNIT = "tsm-gateway.service"
+AUDIT_FIX = (
+    "keep the store as it is; `audit verify --against` the last export, and find out who could write it"
+)
 
 
 def examine(config_path: Path, within_s: float) -> Iterator[Finding]:
@@ -99,7 +103,9 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield failed("store", str(error), REMEDIES.get(error.code, ""))
         return
     for fault in faults:
-        yield failed("store", fault, "restore a copy made by `store backup`, then `store resync`")
+        of_audit = fault.startswith("audit ")
+        fix = AUDIT_FIX if of_audit else "restore a copy made by `store backup`, then `store resync`"
+        yield failed("audit log" if of_audit else "store", fault, fix)
     if not faults:
         yield fine("store", f"{path}: owner, mode, pages, rules and checksums are right")
     if rolled_back:
@@ -196,4 +202,5 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _disk,
     _clock,
     _gateway,
+    examine_provisioning,
 )

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 def explain(code: tuple[str, ...], form: Form) -> None:
     """Tell what CODE means and what to do; without one, list everything.
 
-    CODE is what a message shows in brackets, a refusal reason, a log event, an SMPP status by name or
-    number (ESME_RTHROTTLED, 0x58), or an exit code (11, "exit 11").
+    CODE is what a message shows in brackets, what channel 1 answers (TSM-CHALLENGE-STALE), a refusal
+    reason, a log event, an SMPP status by name or number (ESME_RTHROTTLED, 0x58), or an exit code (11,
+    "exit 11").
 
     \b
     Examples: tsm-gateway explain store-rolled-back

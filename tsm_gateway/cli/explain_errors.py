@@ -44,8 +44,8 @@ REMEDIES: Mapping[str, str] = {
     "already-known": "Choose another name, address, kid or file, or retire what holds it.",
     "key-not-waiting": "Nothing here: the device asks for a new challenge and proves its newest key. If one "
     "device goes on, `device rekey` makes it a new key.",
-    "secure-element-taken": "Find the other device with `audit list`: if it was replaced, `device replace` or "
-    "`device terminate` frees its elements; if not, one of the two is a copy.",
+    "secure-element-taken": "Find the other device with `audit list`: if it was replaced, `device replace` "
+    "or `device terminate` frees its elements; if not, one of the two is a copy.",
     "proof-wanted": "Let the handset reach channel 1, where it proves itself; if its crypto SE is gone, "
     "`device replace` or `device terminate`.",
     "device-certificate-unusable": "Register the device with an X.509 certificate over a key of EC P-256, "

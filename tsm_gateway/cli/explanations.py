@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Programs of another tool (alembic runs them itself), and what runs when it is imported.
 NOT_IMPORTED = ("tsm_gateway.store.migrations", "tsm_gateway.__main__")
+CHANNEL_PREFIX = "tsm_"  # of an error code as channel 1 tells it: TSM-CHALLENGE-STALE
 NO_TEXT = "No text yet: see the message."
 
 
@@ -87,7 +88,7 @@ def _spellings(each: Explanation) -> set[str]:
 
 def _plain(code: str) -> str:
     """Capitals, dashes, brackets and zeros ahead do not matter."""
-    text = code.strip(" []").lower().replace("-", "_")
+    text = code.strip(" []").lower().replace("-", "_").removeprefix(CHANNEL_PREFIX)
     if text.startswith("0x"):
         try:
             return f"{int(text, 16):#x}"

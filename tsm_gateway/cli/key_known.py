@@ -6,13 +6,16 @@ while a process still wraps under it would take new keys along. So both are aske
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from tsm_gateway.cli.context import gateway_runs, gateway_stopped
+from tsm_gateway.cli.context import acting_as_owner_of, gateway_runs, gateway_stopped
 from tsm_gateway.cli.errors import GatewayRunning, GatewayUnreachable
 from tsm_gateway.cli.status_page import fetch_page
+from tsm_gateway.daemon.process import Process
 from tsm_gateway.errors import Side, TsmError
+from tsm_gateway.store.failures import StoreLocked
+from tsm_gateway.store.lock_store import StoreLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,27 +30,37 @@ class MasterVersionAwaited(TsmError):
 
 
 class Running(NamedTuple):
-    """A process that may hold master keys, and where it can be asked."""
+    """A process that holds master keys, and where it can be asked."""
 
     name: str
     address: tuple[str, int] | None
-    certain: bool  # True: it runs for sure, so that no answer is no proof of anything
 
 
 @contextmanager
 def all_stopped(settings: Settings) -> Iterator[None]:
-    """Keep the relay from starting meanwhile, and see that provisioning is stopped. Raises GatewayRunning."""
-    with gateway_stopped(settings):
-        if settings.provisioning is not None and _answers(settings.provisioning.metrics_address):
-            raise GatewayRunning(process="provisioning")
+    """Keep relay and provisioning from starting meanwhile. Raises GatewayRunning when one of them runs."""
+    with gateway_stopped(settings), acting_as_owner_of(settings.store.path.parent), ExitStack() as stack:
+        try:
+            stack.callback(_lock_of_provisioning(settings).release)
+        except StoreLocked as error:
+            raise GatewayRunning(process=Process.PROVISIONING.value, pid=error.facts["pid"]) from None
         yield
 
 
-def _answers(address: tuple[str, int] | None) -> bool:
+def provisioning_runs(settings: Settings) -> bool:
+    """Whether a provisioning process has the store."""
     try:
-        return address is not None and bool(fetch_page(address))
-    except GatewayUnreachable:
-        return False
+        with acting_as_owner_of(settings.store.path.parent):
+            _lock_of_provisioning(settings).release()
+    except StoreLocked:
+        return True
+    return False
+
+
+def _lock_of_provisioning(settings: Settings) -> StoreLock:
+    """The lock that keeps two provisioning processes apart. Raises StoreLocked."""
+    path = settings.store.path
+    return StoreLock.take(path.with_name(f"{path.name}.{Process.PROVISIONING.value}"))
 
 
 def must_know(settings: Settings, version: int) -> tuple[str, ...]:
@@ -59,7 +72,7 @@ def must_know(settings: Settings, version: int) -> tuple[str, ...]:
     for process in _processes(settings):
         known = _versions_of(process)
         if known is None:
-            silent += [process.name] if process.certain else []
+            silent.append(process.name)
         elif version not in known:
             newest = max(known, default=0)
             raise MasterVersionAwaited(process=process.name, version=version, knows=newest)
@@ -68,9 +81,9 @@ def must_know(settings: Settings, version: int) -> tuple[str, ...]:
 
 def _processes(settings: Settings) -> Iterator[Running]:
     if gateway_runs(settings):
-        yield Running("the relay", settings.metrics.address, certain=True)
-    if settings.provisioning is not None:
-        yield Running("provisioning", settings.provisioning.metrics_address, certain=False)
+        yield Running("the relay", settings.metrics.address)
+    if settings.provisioning is not None and provisioning_runs(settings):
+        yield Running("provisioning", settings.provisioning.metrics_address)
 
 
 def _versions_of(process: Running) -> frozenset[int] | None:

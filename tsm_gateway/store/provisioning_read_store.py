@@ -37,6 +37,8 @@ from tsm_gateway.store.provisioning_statements import (
 from tsm_gateway.store.registry_rows import KEY_COLUMNS, RowDamaged, read_device, read_key, read_window
 from tsm_gateway.store.registry_statements import FIND_DEVICE, LIST_KEYS_OF_DEVICE
 from tsm_gateway.store.upkeep_statements import (
+    COUNT_STUCK,
+    COUNT_UNCONFIRMED,
     FIND_CREATED,
     LIST_AGED_KEYS,
     LIST_OVERDUE_KEYS,
@@ -109,6 +111,14 @@ class ProvisioningReads:
         """Messages that wait to be sent, and confirmations nobody judged yet; from any thread, blocking."""
         with reading(self._path, self._health) as reader:
             return reader.row(COUNT_QUEUED)[0], reader.row(COUNT_ARRIVALS)[0]
+
+    def unfinished(self, before: int) -> tuple[int, int]:
+        """What has waited since before that Unix second: keyed devices to register, new keys to be confirmed.
+
+        From any thread, blocking: every key is looked at.
+        """
+        with reading(self._path, self._health) as reader:
+            return reader.row(COUNT_STUCK, (before,))[0], reader.row(COUNT_UNCONFIRMED, (before,))[0]
 
     def overdue_keys(
         self, *, created_before: int, packets: int, after: bytes = b"", limit: int = 1000

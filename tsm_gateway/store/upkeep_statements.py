@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import and_, or_, select, tuple_
+from sqlalchemy import and_, func, or_, select, tuple_
 
 from tsm_gateway.registry.device import DeviceState, KeyState
 from tsm_gateway.store.dialect import compiled, fixed, given, limited
@@ -105,4 +105,22 @@ LIST_WAITING_PACKAGES: Final = compiled(
         "limit",
     ),
     *("after", "limit"),
+)
+
+# For people who look whether all is well.
+COUNT_STUCK: Final = compiled(
+    select(func.count())
+    .select_from(device)
+    .where(device.c.state == fixed(DeviceState.KEYED), device.c.changed_at < given("before")),
+    "before",
+)
+COUNT_UNCONFIRMED: Final = compiled(
+    select(func.count())
+    .select_from(wrapped_key.join(device, device.c.device_id == wrapped_key.c.device_id))
+    .where(
+        wrapped_key.c.state == fixed(KeyState.PENDING),
+        wrapped_key.c.created_at < given("before"),
+        device.c.state.in_([fixed(DeviceState.REGISTERED), fixed(DeviceState.ACTIVE)]),
+    ),
+    "before",
 )
