@@ -94,6 +94,14 @@ def test_an_x25519_half_that_gives_everybody_the_same_secret_is_weak(point: byte
         read(statement(other={3: KEY[:1184] + point}))
 
 
+def test_an_octet_behind_the_map_is_malformed_though_it_is_signed() -> None:
+    signer = SIGNERS["ES256"]
+    stated = cbor2.dumps({1: "tsm-xwing-1", 2: device_id_of(signer), 3: KEY})
+    assert read(sign1(stated, signer)) == KEY
+    with pytest.raises(HybridKeyMalformed):
+        read(sign1(stated + b"\0", signer))
+
+
 def test_an_oversize_statement_is_malformed() -> None:
     with pytest.raises(HybridKeyMalformed):
         read(sign1(bytes(MAX_STATEMENT), SIGNERS["ES256"]))

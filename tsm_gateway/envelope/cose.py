@@ -29,7 +29,7 @@ from tsm_gateway.envelope.errors import Malformed
 KID_OCTETS: Final = 4
 TAG_OCTETS: Final = 16
 MAX_PIV: Final = (1 << 40) - 1  # five octets (RFC 8613 §7.2.1)
-MAX_STRUCTURE: Final = 1024  # octets; the longest genuine packet has under 400
+MAX_STRUCTURE: Final = 1024  # octets; the longest genuine packet, by RSA of 4096 bits, has under 900
 
 ENCRYPT0_PROTECTED: Final = bytes.fromhex("a10103")  # {alg: A256GCM}
 
