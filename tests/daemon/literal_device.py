@@ -158,7 +158,7 @@ class LiteralDevice:
         info = cbor2.dumps(["tsm-key-1", TSM_ID, self.device_id, *which, sha256(recipient).digest()])
         if kem == -41:
             oaep = padding.OAEP(padding.MGF1(SHA256()), SHA256(), info)
-            return self.key.decrypt(sealed, oaep)  # type: ignore[no-any-return]
+            return self.key.decrypt(sealed, oaep)
         private = {0x0010: self.key, 0x0020: self.box, 0x647A: self.xwing}[kem]
         return SUITES[kem].decrypt(sealed, private, info=info)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -166,7 +166,8 @@ def test_a_kid_that_is_taken_is_drawn_again(tmp_path: Path, monkeypatch: pytest.
         first, second = rig.world.device(common="a"), rig.world.device(common="b")
         taken = (await rig.enrol(first)).kid
         maker = rig.desk._enrolling._maker
-        draw, drawn = maker._draw, []
+        draw = maker._draw
+        drawn: list[bytes] = []
 
         def once_taken(octets: int) -> bytes:
             if octets == 4 and not drawn:
@@ -227,7 +228,7 @@ def test_the_number_is_taken_over_once(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_proof_is_refused_noted_and_costs_its_challenge(
-    tmp_path: Path, wrong: dict[str, object], error: type[TsmError]
+    tmp_path: Path, wrong: dict[str, Any], error: type[TsmError]
 ) -> None:
     async def story(rig: Rig) -> None:
         device = rig.world.device()

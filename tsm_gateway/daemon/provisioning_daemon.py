@@ -41,6 +41,7 @@ from tsm_gateway.daemon.settings import SettingsErrors, load_settings
 from tsm_gateway.daemon.status_server import Pages, StatusServer
 from tsm_gateway.envelope import selftest
 from tsm_gateway.errors import TsmError
+from tsm_gateway.provisioning import selftest as sealing_selftest
 from tsm_gateway.provisioning.ocsp_link import OcspLink
 from tsm_gateway.relay.interfaces import StoreBroken
 from tsm_gateway.store.lock_store import StoreLock
@@ -96,6 +97,7 @@ class ProvisioningDaemon:
         async with AsyncExitStack() as stack:
             section = _section(self._settings)
             selftest.run()
+            sealing_selftest.run(hybrid=section.hybrid != "off")
             sources = read_sources(self._settings, section, int(time.time()))
             store = self._open_store(stack)
             reports = ProvisioningReports(self._log, ProvisioningMetrics())
