@@ -22,7 +22,7 @@ from tests.daemon.channel1_world import (
     request,
 )
 from tests.provisioning.authority import CLIENT, DAY, SERVER, Authority, key_pem, pem, uses
-from tsm_gateway.daemon.channel1_models import Proof
+from tsm_gateway.daemon.channel1_models import Asked, Proof
 from tsm_gateway.daemon.channel1_routes import ROUTES, Route
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.conftest import Deadline
 
 NOW = int(time.time())
-BODIES = {None: None, Proof: {"proof": "AAAA"}}
+BODIES: dict[type[Asked] | None, object] = {None: None, Proof: {"proof": "AAAA"}}
 
 
 class Stranger(NamedTuple):
