@@ -18,9 +18,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.interop.peers.program import Program, free_port
 from tests.interop.peers.smsc import wait_for
+from tsm_gateway.cli.virtual_parties import enrol, new_provider
+from tsm_gateway.keys.master_store import read_master
 from tsm_gateway.store.sqlite_store import SqliteStore
 from tsm_gateway.virtual.handset import Handset
-from tsm_gateway.virtual.party_files import read_handset, read_provider
+from tsm_gateway.virtual.party_files import read_handset, read_provider, write_party
 from tsm_gateway.virtual.provider import OpenedPayment, Provider
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 COMMAND_S, START_S, STOP_S = 60.0, 30.0, 30.0
 PROVIDER, ADDRESS, MSISDN = "bank", "sp:bank", "+4915300000003"
-GATEWAY_NUMBER = "16500"
+GATEWAY_NUMBER, PORT = "16500", 16500
 
 
 Make = Callable[..., Any]  # a fixture that makes something of the test's own
@@ -60,12 +62,7 @@ class Gateway:
         self._write_secret("password", b"secret\n")
         self.configure(binds)
         self.command("key", "init")
-        self.command(
-            *("virtual", "enrol", "--out", str(folder)),
-            *("--provider", ADDRESS, "--provider-msisdn", msisdn, "--provider-name", PROVIDER),
-        )
-        if receipt:
-            self._ask_for_receipts()
+        self.put_parties_into_store(folder, ADDRESS, msisdn, name=PROVIDER, receipt=receipt)
         self.handset = Handset(read_handset(folder / "handset.json"), gateway=GATEWAY_NUMBER)
         self.provider = Provider(read_provider(folder / "provider.json"))
 
@@ -144,16 +141,33 @@ class Gateway:
         offered = [self.provider.receive(each.part) for each in taken]
         return [payment for payment in offered if payment is not None]
 
-    def _ask_for_receipts(self) -> None:
+    def put_parties_into_store(
+        self, out: Path, address: str, msisdn: str, *, name: str = "", count: int = 1, receipt: bool = False
+    ) -> None:
+        """Put a provider and handsets straight into the store and write their files to `out`.
+
+        These tests are about the radio; who is about keys goes through channel 1.
+        """
+        out.mkdir(exist_ok=True)
         store = SqliteStore.open(
             self._folder / "gateway.db", mark=self._folder / "master.key.epoch", exclusive=False
         )
         try:
-            entry = store.registry.provider_named(PROVIDER)
-            assert entry
-            store.registry.change_provider(entry.provider._replace(receipt=True), at=int(time.time()))
+            provider, handsets = enrol(
+                store.registry,
+                read_master(f"file:{self._folder}/master.key"),
+                new_provider(address, msisdn, name),
+                count=count,
+                port=PORT,
+                at=int(time.time()),
+                receipt=receipt,
+            )
         finally:
             store.close()
+        write_party(out / "provider.json", provider)
+        names = ["handset.json"] if count == 1 else [f"handset-{n:04d}.json" for n in range(1, count + 1)]
+        for file, handset in zip(names, handsets, strict=True):
+            write_party(out / file, handset)
 
     def _write_secret(self, name: str, octets: bytes) -> None:
         path = self._folder / name

@@ -34,10 +34,7 @@ def test_a_thousand_reordered_and_partly_doubled_payments_are_opened_once_each(
     smsc = started(NodeSmsc())
     running = gateway(Bind("node", smsc.port))
     crowd = tmp_path / "crowd"
-    running.command(
-        *("virtual", "enrol", "--provider", ADDRESS, "--provider-msisdn", MSISDN, "--out", str(crowd)),
-        *("--count", str(HANDSETS)),
-    )
+    running.put_parties_into_store(crowd, ADDRESS, MSISDN, count=HANDSETS)
     parts = payments(running, crowd)
     assert len(parts) == 2 * HANDSETS * EACH
     chance = random.Random(1)

@@ -33,7 +33,7 @@ ADDRESS, MSISDN = "+4930123456789", "+4930999000"
 CONFIG = """\
 # Written by `tsm-gateway demo`; everything in this folder is for this one run.
 [gateway]
-id = "{id}"
+id = "demo"
 source_address = "{number}"
 [store]
 url = "sqlite://{folder}/gateway.db"
@@ -42,11 +42,18 @@ min_free_mb = 1
 master = "file:{folder}/master.key"
 [[smpp]]
 name = "virtual"
-host = "{host}"
-port = {smsc_port}
+host = "127.0.0.1"
+port = {port}
 system_id = "{system_id}"
 password = "file:{folder}/password"
 rebind_min_s = 0.1
+[log]
+format = "json"
+[metrics]
+listen = "127.0.0.1:{metrics}"
+"""
+
+CHANNEL_1 = """\
 [provisioning]
 listen = "{host}:{channel_1}"
 certificate = "{folder}/pki/channel-1.pem"
@@ -59,10 +66,6 @@ name = "demo-maker"
 anchors = "{folder}/issuer/root.pem"
 intermediates = "{folder}/issuer/issuing.pem"
 crls = ["{folder}/issuer/issuing.crl", "{folder}/issuer/root.crl"]
-[log]
-format = "json"
-[metrics]
-listen = "{host}:{metrics}"
 """
 
 
@@ -98,15 +101,8 @@ def set_up(folder: Path, smsc_port: int) -> Stage:
 def _configure(folder: Path, smsc_port: int, channel_1: int) -> Path:
     password, config = folder / "password", folder / "gateway.toml"
     text = CONFIG.format(
-        id=ID,
-        folder=folder,
-        number=GATEWAY_NUMBER,
-        host=HOST,
-        smsc_port=smsc_port,
-        channel_1=channel_1,
-        system_id=SYSTEM_ID,
-        metrics=free_port(),
-    )
+        folder=folder, number=GATEWAY_NUMBER, port=smsc_port, system_id=SYSTEM_ID, metrics=free_port()
+    ) + CHANNEL_1.format(folder=folder, host=HOST, channel_1=channel_1)
     for path, content in ((password, PASSWORD), (config, text)):
         path.touch(mode=0o600)
         path.write_text(content + "\n")
