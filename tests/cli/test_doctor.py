@@ -6,14 +6,16 @@ import socket
 import ssl
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
 
+from tests.cli.status_pages import answering
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from tests.cli.conftest import Site
 
@@ -25,27 +27,9 @@ PAGE = (
 )
 
 
-@contextmanager
-def gateway(site: Site, page: str) -> Iterator[None]:
+def gateway(site: Site, page: str) -> AbstractContextManager[None]:
     """Whoever answers on the metrics port."""
-
-    class Pages(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(page.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", site.metrics), Pages) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
+    return answering(site.metrics, page)
 
 
 @contextmanager

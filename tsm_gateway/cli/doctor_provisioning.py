@@ -1,4 +1,4 @@
-"""What `doctor` looks at with `[provisioning]`: certificates, issuers, the process, devices that stand still."""
+"""What `doctor` looks at with `[provisioning]`: certificates, issuers, process, devices that stand still."""
 
 from __future__ import annotations
 
