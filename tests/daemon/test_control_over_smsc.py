@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tsm_gateway.virtual.part import Part
 
-WITHIN_S, POLL_S = 20.0, 0.02
+WITHIN_S, POLL_S = 40.0, 0.02
 QUEUED, SENT, FAILED = ControlState
 
 
@@ -99,7 +99,8 @@ def whole(bodies: list[bytes]) -> bytes:
 THROTTLED, QUEUE_FULL, SYSTEM_ERROR, DROP, UNBIND = 0x58, 0x14, 0x08, -1, -2
 TROUBLE = {  # what happens at the first submits; later ones are taken
     "throttled": (THROTTLED, 0),
-    "a full queue, then a system error": (0, QUEUE_FULL, SYSTEM_ERROR),
+    "a full queue": (0, QUEUE_FULL),
+    "a system error": (0, SYSTEM_ERROR),
     "the connection breaks at either part": (DROP, 0, DROP),
     "an unbind between the parts": (UNBIND,),
 }

@@ -4,8 +4,8 @@ The caches are bounded and emptied whenever the registry's version moves, so tha
 next message is refused within a second (design §6).
 
 That version moves only for what takes rights away. Where a device stands that is not active yet, or whose
-key is not accepted, is therefore read anew for every message, so that enrolments empty no cache: one indexed
-read, as for a kid nobody has. Its cipher stays ready, so a flood of such messages costs no more than that.
+key is not accepted, is therefore read anew in every batch, so that enrolments empty no cache. Its cipher
+stays ready, so a flood of messages from such a device costs one indexed read a batch more than others.
 """
 
 from __future__ import annotations
@@ -61,9 +61,14 @@ class Directory:
         """`port` is the application port bound into every packet; `capacity` devices stay cached."""
         self._registry, self._masters, self._port = registry, masters, port
         self._devices: Keyring[KnownDevice] = Keyring(capacity)
+        self._read: set[bytes] = set()  # kids of this batch whose device was read for it
         self._windows: Keyring[tuple[int, int]] = Keyring(capacity)
         self._providers: dict[str, KnownProvider | None] = {}
         self._pivs: dict[bytes, Counter] = {}
+
+    def begin_batch(self) -> None:
+        """What comes now is judged by where devices stand now."""
+        self._read.clear()
 
     def forget(self) -> None:
         """Drop what administration may have changed. Counters stay: a PIV is never used twice."""
@@ -89,7 +94,7 @@ class Directory:
         when its certificate does not read, as after an upgrade to a stricter parser.
         """
         known = self._devices.get(kid)
-        if known is not None and known.admission.full:
+        if known is not None and (known.admission.full or kid in self._read):
             return known
         entry = self._registry.device_for(kid)
         if entry is None:
@@ -97,6 +102,7 @@ class Directory:
             return None
         known = self._known(entry) if known is None else self._known_again(known, entry)
         self._devices.put(kid, known)
+        self._read.add(kid)
         return known
 
     def _known(self, entry: DeviceEntry) -> KnownDevice:

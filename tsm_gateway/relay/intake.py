@@ -74,6 +74,7 @@ class PartIntake:
     def take_in(self, arrivals: Sequence[Arrival], now: int) -> OpenedBatch:
         """Join and open a batch; `now` in Unix seconds."""
         batch = OpenedBatch(now)
+        self._directory.begin_batch()
         for arrival in arrivals:
             verdict = Verdict.TAKEN
             if isinstance(arrival, Receipt):
