@@ -88,7 +88,7 @@ READS = {
 def test_a_damaged_row_is_never_handed_out(full: SqliteStore, table: str) -> None:
     tamper(full, f"UPDATE {table} SET crc = crc + 1")  # noqa: S608 - names of ours
     with pytest.raises(RowDamaged) as caught:
-        READS[table](full)  # type: ignore[no-untyped-call]
+        READS[table](full)
     assert caught.value.facts == {"table": table}
 
 

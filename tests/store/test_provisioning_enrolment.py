@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -73,7 +73,7 @@ def test_a_device_added_by_hand_has_neither_enrolment_nor_packages(store: Sqlite
 @pytest.mark.parametrize(
     "changes", [{"issuer": ""}, {"key_certificate": b""}, {"hybrid_key": bytes(1216)}, {"issuer": "Süd"}]
 )
-def test_every_field_of_an_enrolment_is_kept(store: SqliteStore, changes: dict[str, object]) -> None:
+def test_every_field_of_an_enrolment_is_kept(store: SqliteStore, changes: dict[str, Any]) -> None:
     store.provisioning.enrol(newcomer(), enrolment(**changes))
     store.flush()
     assert standing(store).enrolment == enrolment(**changes)

@@ -115,9 +115,7 @@ class KeyLife(RuleBasedStateMachine):
         for key in self.store.provisioning.used_pending():
             assert key.epoch <= self.held  # only what it holds can have been used
             self.tried(
-                lambda kid=key.kid: self.store.provisioning.confirm(  # type: ignore[misc]
-                    kid, overlap_s=overlap_s, at=self.now
-                )
+                lambda kid=key.kid: self.store.provisioning.confirm(kid, overlap_s=overlap_s, at=self.now)
             )
 
     @rule(seconds=st.integers(1, 600))
@@ -196,7 +194,7 @@ def _empty(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 TestKeyLife = KeyLife.TestCase
 TestKeyLife.settings = settings(
-    max_examples=60,
+    max_examples=30,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -25,10 +25,10 @@ from tests.store.samples import (
 )
 from tests.store.test_schema import revision, tables_of
 from tsm_gateway.registry.device import DeviceMove, DeviceState, KeyState
+from tsm_gateway.relay.interfaces import StoreBroken
 from tsm_gateway.store import migrate_store
 from tsm_gateway.store.audit_triggers import TRIGGERS
 from tsm_gateway.store.checksum import counter_crc
-from tsm_gateway.store.failures import StoreBroken
 from tsm_gateway.store.registry_rows import StoredKey, device_row, key_row, provider_row, window_row
 from tsm_gateway.store.registry_statements import (
     INSERT_ADDRESS,
