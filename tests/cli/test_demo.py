@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -71,3 +72,27 @@ def test_a_signal_at_any_stage_leaves_no_process_and_no_folder(
     assert demo.returncode in {code, 0 if stage == "bound" else code}  # it may have been done already
     assert not [child for child in children if child.is_running()]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_provisioning_service_that_dies_ends_the_demo_and_leaves_nothing(
+    demo: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    until(demo, "making keys")
+    end = time.monotonic() + WITHIN_S
+    service = None
+    while service is None and time.monotonic() < end:
+        children = psutil.Process(demo.pid).children(recursive=True)
+        service = next((child for child in children if "provisioning" in _words(child)), None)
+        time.sleep(0.01)
+    assert service is not None
+    service.kill()
+    assert demo.wait(WITHIN_S) == 1
+    assert not [child for child in children if child.is_running()]
+    assert list(tmp_path.iterdir()) == []
+
+
+def _words(child: psutil.Process) -> list[str]:
+    try:
+        return child.cmdline()
+    except psutil.Error:
+        return []

@@ -26,7 +26,8 @@ from tsm_gateway.virtual.errors import (
     VirtualError,
 )
 from tsm_gateway.virtual.handset import VALIDITY_S, Handset
-from tsm_gateway.virtual.identity import Identity, new_identity
+from tsm_gateway.virtual.identity import Identity, Kind, new_identity
+from tsm_gateway.virtual.issuer import Issuer
 from tsm_gateway.virtual.packet import MAX_PIV, read_packet
 from tsm_gateway.virtual.part import Part, cut, part_from_json, read_header
 from tsm_gateway.virtual.provider import OpenedPayment, Provider
@@ -69,6 +70,20 @@ def test_a_payment_reaches_the_provider_as_it_was_approved(
     # design §5.2: 222 octets from the device, 229 to the provider with a Partial IV of three octets
     assert sum(len(part.data) for part in sent) == 222
     assert sum(len(part.data) for part in relay(sent, piv=70_000)) == 229
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_provider_verifies_the_signature_of_every_kind_of_element(
+    kind: Kind, handset_record: HandsetRecord, provider_record: ProviderRecord, relay: Relay
+) -> None:
+    identity = Issuer.create("maker", NOW).issue(kind, NOW)
+    record = replace(handset_record, private_key=identity.private_key)  # under the id the relay knows
+    devices = {record.device_id: identity.certificate}
+    passed_on = relay(Handset(record).pay(ADDRESS, "12.99", "EUR", at=NOW))
+    (opened,) = receive(Provider(replace(provider_record, devices=devices)), passed_on)
+    assert opened.payment.amount == 1299
+    with pytest.raises((PaymentRefused, FormatMalformed)):  # another signature, or another algorithm
+        receive(Provider(provider_record), passed_on)
 
 
 def test_a_payment_goes_in_two_short_messages_of_at_most_140_octets(handset_record: HandsetRecord) -> None:
