@@ -456,6 +456,19 @@ async def test_a_package_whose_device_is_terminated_while_it_waits_is_not_sent(r
 
 
 @rigged()
+async def test_a_package_whose_device_is_terminated_while_no_link_is_up_is_not_sent(rig: Rig):
+    link = SlowBearer.on(rig, window=0)
+    control = await queue_package(rig)
+    await look(rig)
+    rig.parts.senders.link_down("slow")
+    await terminate(rig, control)
+    link.window = 50
+    rig.parts.senders.link_up("slow")
+    rig.parts.senders.pump("slow")  # before the sender looked again
+    assert not link.sent
+
+
+@rigged()
 async def test_a_package_whose_device_is_terminated_while_it_is_sent_is_forgotten(rig: Rig):
     link = SlowBearer.on(rig)
     control = await queue_package(rig)
