@@ -1,0 +1,144 @@
+"""`tsm-gateway provisioning` as a process: starts, serves, reloads, dies and begins again."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.daemon.provisioning_process import Site
+from tests.provisioning.authority import DAY, Authority, pem
+from tsm_gateway.daemon.exits import Exit
+from tsm_gateway.provisioning.pki import Use
+from tsm_gateway.registry.audit import broken_links
+from tsm_gateway.store.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with Site(tmp_path) as made:
+        yield made
+
+
+def opened(site: Site, *, exclusive: bool = False) -> SqliteStore:
+    mark = site.folder / "master.key.epoch"
+    return SqliteStore.open(site.folder / "gateway.db", mark=mark, exclusive=exclusive)
+
+
+def test_a_device_is_served_over_tls_and_the_operator_sees_it(site: Site) -> None:
+    process = site.running()
+    device = site.device()
+    status, problem = site.ask(device, "GET", "/v1/status")
+    assert (status, problem["code"]) == (404, "TSM-DEVICE-UNKNOWN")
+    answer = site.enrol(device)
+    status, done = site.install_and_prove(device, answer)
+    assert (status, done["state"]) == (200, "registered")
+    _, standing = site.ask(device, "GET", "/v1/status")
+    assert standing["keys"] == [{"kid": answer["kid"], "epoch": 1, "state": "current"}]
+    assert site.page("/health") == "ok\n"
+    page = json.loads(site.page("/status"))
+    assert page["process"] == "provisioning"
+    assert page["master_versions"] == [1]
+    assert page["degraded"] == []
+    figures = site.page("/metrics")
+    assert 'tsm_provisioning_enrolments_total{outcome="new"} 1.0' in figures
+    assert 'tsm_provisioning_registrations_total{bearer="channel"} 1.0' in figures
+    assert 'tsm_provisioning_expiry_timestamp_seconds{owner="tsm",use="key-delivery"}' in figures
+    assert 'tsm_provisioning_refusals_total{code="device-unknown",use="status"} 1.0' in figures
+    process.send_signal(signal.SIGTERM)
+    site.told("STOPPING=1")
+    assert site.ended(process) == Exit.DONE
+    for event in ("daemon.ready", "enrolment.accepted", "key_package.made", "registration.accepted"):
+        assert len(site.logged(event)) == 1, event
+    store = opened(site)
+    try:
+        entries = store.provisioning.audit()
+        assert {each.entry.actor for each in entries} == {"provisioning"}
+        assert broken_links(entries) == []
+    finally:
+        store.close()
+
+
+def test_a_process_that_is_killed_goes_on_where_it_was(site: Site) -> None:
+    device = site.device()
+    first = site.running()
+    before = site.enrol(device)
+    site.ended(first, signal.SIGKILL)
+    second = site.running()
+    after = site.enrol(device)
+    assert after["key_package"] == before["key_package"]
+    stale = {**after, "challenge": before["challenge"]}
+    status, problem = site.install_and_prove(device, stale)
+    assert (status, problem["code"]) == (409, "TSM-CHALLENGE-STALE")
+    status, done = site.install_and_prove(device, after)
+    assert (status, done["state"]) == (200, "registered")
+    site.ended(second, signal.SIGKILL)
+    site.running()
+    again = site.enrol(device)
+    assert (again["state"], again["key_package"]) == ("registered", None)
+
+
+def test_a_relay_may_have_the_store_at_the_same_time_but_no_second_provisioning(site: Site) -> None:
+    site.running()
+    relay = opened(site, exclusive=True)
+    try:
+        site.enrol(site.device())
+        second = site.start()
+        assert site.ended(second) == Exit.FAILED
+        (line,) = site.logged("daemon.failed")
+        assert line["error"] == "store-locked"
+        assert len(relay.registry.devices()) == 1
+    finally:
+        relay.close()
+
+
+def test_a_reload_takes_over_issuers_and_certificates_or_nothing(site: Site) -> None:
+    process = site.running()
+    other = Authority("Another issuer", lifetime=(site.now - DAY, site.now + 100 * DAY))
+    device = site.device(common="other", authority=other)
+    with pytest.raises(OSError, match=r".*"):
+        site.enrol(device)
+    second = f'[[provisioning.issuer]]\nname = "second"\nanchors = "{site.folder}/second.pem"\n'
+    site.configure(second)
+    site.reload(process)  # the file is not there
+    with pytest.raises(OSError, match=r".*"):
+        site.enrol(device)
+    (site.folder / "second.pem").write_bytes(pem(other.certificate))
+    site.pki.renew(Use.KEY_DELIVERY, owner="tsm-1", new_key=True, at=site.now)
+    site.configure(second, challenge_s=60)
+    site.reload(process)
+    status, done = site.install_and_prove(device, site.enrol(device))
+    assert (status, done["state"]) == (200, "registered")
+    kept, taken = site.logged("daemon.reloaded")
+    assert kept["count"] == 0
+    assert "challenge_s" in taken["changed"]
+    assert json.loads(site.page("/status"))["issuers"] == ["se-issuer", "second"]
+
+
+def test_what_is_wrong_with_the_configuration_is_told_before_anything_is_open(site: Site) -> None:
+    site.pki.key_path(Use.KEY_DELIVERY).chmod(0o644)
+    process = site.start()
+    assert site.ended(process) == Exit.USAGE
+    text = (site.folder / "log-0").read_text()
+    assert "provisioning.key_delivery_key" in text
+    assert "chmod 600" in text
+    assert not (site.folder / "gateway.db").exists()
+
+
+def test_a_certificate_that_ends_soon_is_told(site: Site) -> None:
+    site.configure(expiry_warning_days=60)
+    (site.folder / "anchors.pem").write_bytes(
+        pem(Authority("Soon over", lifetime=(site.now - DAY, site.now + 5 * DAY)).certificate)
+    )
+    process = site.running()
+    page = json.loads(site.page("/status"))
+    assert any("se-issuer anchor ends in" in each for each in page["degraded"])
+    assert site.ended(process, signal.SIGTERM) == Exit.DONE
+    (line,) = site.logged("certificate.expiring")
+    assert (line["issuer"], line["certificate"], line["days"]) == ("se-issuer", "anchor", 4)
