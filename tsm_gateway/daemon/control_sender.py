@@ -164,7 +164,9 @@ class ControlSender:
     def submitted(self, name: str, results: Sequence[Submitted]) -> None:
         """A link answered for parts of ours: go on, or decide what comes next."""
         for result in results:
-            item = self._lane.under_way[result.part.message_id]
+            item = self._lane.under_way.get(result.part.message_id)
+            if item is None:
+                continue
             if result.fate is Fate.ACCEPTED:
                 self._part_taken(item, result)
             elif result.fate is Fate.BUSY and item.busy < BUSY_LIMIT:

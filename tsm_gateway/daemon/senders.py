@@ -54,13 +54,14 @@ class Senders:
         if not controls.busy:
             self._payments.submitted(name, results)
             return
-        ours = [result for result in results if controls.owns(result)]
+        ours: list[Submitted] = []
+        others: list[Submitted] = []
+        for result in results:
+            (ours if controls.owns(result) else others).append(result)
         if ours:
             controls.submitted(name, ours)
         controls.claim_turn(name)
-        self._payments.submitted(
-            name, [result for result in results if result not in ours] if ours else results
-        )
+        self._payments.submitted(name, others)
         controls.pump(name)
 
     def stop(self) -> None:
