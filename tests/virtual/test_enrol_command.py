@@ -21,10 +21,14 @@ from tsm_gateway.cli.virtual import virtual
 from tsm_gateway.cli.virtual_parties import new_provider
 from tsm_gateway.keys.master_store import init_master
 from tsm_gateway.registry.device import DeviceState, KeyState
+from tsm_gateway.registry.key_package import Delivery, KeyOrder
+from tsm_gateway.registry.suspension import SuspensionKind
 from tsm_gateway.secret import Secret
 from tsm_gateway.store.sqlite_store import SqliteStore
 from tsm_gateway.virtual.errors import ChannelRefused
 from tsm_gateway.virtual.identity import Kind
+from tsm_gateway.virtual.packet import read_packet
+from tsm_gateway.virtual.part import Part, cut
 from tsm_gateway.virtual.party_files import read_handset, read_provider, write_party
 
 if TYPE_CHECKING:
@@ -274,3 +278,76 @@ def test_nothing_of_a_key_is_printed_logged_or_stored_in_clear(world: World, tmp
         assert secret.reveal().hex() not in result.output
         assert secret.reveal() not in stored
         assert secret.reveal().hex().encode() not in stored
+
+
+def test_an_ordered_key_is_fetched_and_confirmed(world: World, tmp_path: Path) -> None:
+    assert world.enrol(tmp_path, address="sp:rekeyed").exit_code == 0
+    path, url = tmp_path / "handset.json", f"https://127.0.0.1:{world.port}"
+    before = read_handset(path)
+    idle = run(virtual, "rekey", "--handset", path, "--url", url)
+    assert idle.stdout == "active\n"
+    assert read_handset(path).kid == before.kid
+    with world.store() as store:
+        order = KeyOrder(before.device_id, Delivery.CHANNEL, "a test", int(time.time()))
+        store.provisioning.order(order)
+        store.flush()
+    end = time.monotonic() + START_S  # the service looks for orders about once a second
+    while (after := read_handset(path)).kid == before.kid and time.monotonic() < end:
+        assert run(virtual, "rekey", "--handset", path, "--url", url).stdout == "active\n"
+        time.sleep(0.05)
+    assert after.kid != before.kid
+    with world.store() as store:
+        standing = store.provisioning.standing(before.device_id)
+    assert standing is not None
+    assert [(key.kid, key.state) for key in standing.keys] == [
+        (after.kid, KeyState.CURRENT),
+        (before.kid, KeyState.OVERLAP),
+    ]
+
+
+def test_a_suspension_that_wants_a_proof_is_lifted_by_one(world: World, tmp_path: Path) -> None:
+    assert world.enrol(tmp_path, address="sp:moved").exit_code == 0
+    path = tmp_path / "handset.json"
+    device_id = read_handset(path).device_id
+    with world.store() as store:
+        store.provisioning.suspend(
+            device_id, SuspensionKind.OPERATOR, proof_wanted=True, reason="a test", at=int(time.time())
+        )
+        store.flush()
+    url = f"https://127.0.0.1:{world.port}"
+    proved = run(virtual, "rekey", "--prove", "--handset", path, "--url", url)
+    assert proved.stdout == "active\n"
+
+
+def flipped(octet: str) -> str:
+    """Another octet, both in hexadecimal."""
+    return f"{int(octet, 16) ^ 1:02x}"
+
+
+def test_a_package_in_short_messages_is_confirmed_by_one(world: World, tmp_path: Path) -> None:
+    assert world.enrol(tmp_path, address="sp:by-sms").exit_code == 0
+    path = tmp_path / "handset.json"
+    before = read_handset(path)
+    with world.store() as store:
+        order = KeyOrder(before.device_id, Delivery.SMS, "a test", int(time.time()))
+        store.provisioning.order(order)
+        store.flush()
+        end = time.monotonic() + START_S
+        while not store.provisioning.controls(before.device_id) and time.monotonic() < end:
+            time.sleep(0.05)
+        (control,) = store.provisioning.controls(before.device_id)
+    cuts = cut(control.packet, before.port, 7)
+    parts = [Part("16500", before.msisdn, 4, 0, udh, body).as_json() for udh, body in cuts]
+    given = ["receive", "--handset", str(path)]
+    done = CliRunner().invoke(virtual, given, input="no part\n" + json.dumps(parts[::-1]) + "\n")
+    assert done.exit_code == 1  # for the line that was no part
+    (line,) = done.stdout.splitlines()
+    after = read_handset(path)
+    assert after.kid != before.kid
+    packet = read_packet(b"".join(bytes.fromhex(part["data"]) for part in json.loads(line)))
+    assert (packet.kid, packet.piv + 1) == (after.kid, after.next_piv)
+    again = CliRunner().invoke(virtual, given, input=json.dumps(parts) + "\n")
+    assert again.exit_code == 0
+    assert read_handset(path).next_piv == after.next_piv + 1
+    altered = [{**part, "data": str(part["data"])[:-2] + flipped(str(part["data"])[-2:])} for part in parts]
+    assert CliRunner().invoke(virtual, given, input=json.dumps(altered) + "\n").exit_code == 1

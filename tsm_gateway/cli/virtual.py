@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.cli
     "issuer": "virtual_issuer:issuer_command",
     "enrol": "virtual_enrol:enrol_command",
+    "rekey": "virtual_rekey:rekey_command",
+    "receive": "virtual_receive:receive_command",
     "pay": "virtual_pay:pay",
     "open": "virtual_open:open_command",
     "smsc": "virtual_smsc:smsc_command",
