@@ -12,11 +12,12 @@ import threading
 import time
 from base64 import b64encode
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from cryptography import x509
 
+from tests.daemon.provisioning_rig import Rig, World
 from tests.provisioning.authority import DAY, SERVER, Authority, der, key_pem, name, new_key, pem, uses
 from tsm_gateway.daemon.channel1_admission import Admission
 from tsm_gateway.daemon.channel1_limits import Limits
@@ -38,8 +39,11 @@ from tsm_gateway.provisioning.device_trust import TrustedDevice, judge
 from tsm_gateway.provisioning.issuer import Issuer, read_issuer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+
+    from tsm_gateway.daemon.channel1_admission import Judge
+    from tsm_gateway.daemon.channel1_routes import Desk
 
 WITHIN_S = 10.0
 KID = bytes.fromhex("00a1b2c3")
@@ -213,8 +217,12 @@ class Client:
 class Listening:
     """A running channel 1."""
 
-    def __init__(self, authorities: Authorities, limits: Limits, crls: tuple[bytes, ...] = ()) -> None:
-        self.authorities, self.limits = authorities, limits
+    rig: Rig
+
+    def __init__(
+        self, authorities: Authorities, limits: Limits, crls: tuple[bytes, ...], world: World | None
+    ) -> None:
+        self.authorities, self.limits, self.world = authorities, limits, world
         self.desk, self.lines = Registrar(), io.BytesIO()
         self.metrics = ProvisioningMetrics()
         self.issuers: tuple[Issuer, ...] = (authorities.issuer(crls=crls),)
@@ -236,15 +244,25 @@ class Listening:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        log = configure("json", "debug", self.lines)
-        self.admission = Admission(self._judge)
-        channel_metrics = Channel1Metrics(self.metrics)
-        parts = Channel1Parts(self.desk, self.admission, self.context(), self.limits, log, channel_metrics)
-        async with Channel1(("127.0.0.1", 0), parts) as self.channel:
-            assert self.channel.address
-            self.port = self.channel.address[1]
-            self._ready.set_result(None)
-            await self._stop.wait()
+        figures = Channel1Metrics(self.metrics)
+        async with self._staffed() as (desk, judges):
+            log = configure("json", "debug", self.lines)
+            self.admission = Admission(judges)
+            parts = Channel1Parts(desk, self.admission, self.context(), self.limits, log, figures)
+            async with Channel1(("127.0.0.1", 0), parts) as self.channel:
+                assert self.channel.address
+                self.port = self.channel.address[1]
+                self._ready.set_result(None)
+                await self._stop.wait()
+
+    @asynccontextmanager
+    async def _staffed(self) -> AsyncIterator[tuple[Desk, Judge]]:
+        """Who answers and who judges."""
+        if self.world is None:
+            yield self.desk, self._judge
+            return
+        async with Rig(self.world) as self.rig:
+            yield self.rig.desk, self.rig.parts.judge.device
 
     def _run(self) -> None:
         try:
@@ -321,14 +339,20 @@ class Listening:
 
 @contextmanager
 def listening(
-    authorities: Authorities, limits: Limits | None = None, crls: tuple[bytes, ...] = ()
+    authorities: Authorities,
+    limits: Limits | None = None,
+    crls: tuple[bytes, ...] = (),
+    world: World | None = None,
 ) -> Iterator[Listening]:
-    """A channel 1 for the block; nothing that a library had to complain about may remain unseen."""
+    """A channel 1 for the block, with the real desk and store of `world` if there is one.
+
+    Nothing that a library had to complain about may remain unseen.
+    """
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     generous = limits or Limits(requests_per_minute=100_000)
     try:
-        with Listening(authorities, generous, crls) as made:
+        with Listening(authorities, generous, crls, world) as made:
             yield made
         complaints = made.events("library.logged")
         assert not complaints, complaints

@@ -21,8 +21,8 @@ RETRY_AFTER_S = 2  # after a trouble of ours: the store is rarely busy for longe
 _CODES: Mapping[HTTPStatus, str] = {
     HTTPStatus.BAD_REQUEST: "request-malformed body-malformed",
     HTTPStatus.FORBIDDEN: (
-        "device-terminated device-suspended test-device-refused proof-not-authentic proof-wrong-device proof-wrong-key "
-        "confirmation-wrong"
+        "device-terminated device-suspended test-device-refused proof-not-authentic proof-wrong-device "
+        "proof-wrong-key confirmation-wrong"
     ),
     HTTPStatus.NOT_FOUND: "path-unknown device-unknown no-key-package",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
