@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from tests.cli.conftest import free_port
 from tests.cli.life import D, deliver, put, store_of
 from tests.cli.status_pages import answering
 from tsm_gateway.cli import key_prune, key_rewrap
+from tsm_gateway.cli.key_audit import key_act
 from tsm_gateway.keys.errors import KeyUnwrapFailed, MasterKeyMissing
 from tsm_gateway.keys.master_hold_store import versions_alone, versions_kept
 from tsm_gateway.keys.master_store import read_master
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cli.conftest import Site
+    from tsm_gateway.registry.audit import AuditEntry
     from tsm_gateway.store.registry_rows import StoredKey
 
 
@@ -302,9 +304,9 @@ def test_a_key_added_between_count_and_removal_keeps_its_version(
     """Provisioning stores a key under the old version in the very moment in which it looked unused."""
     site.add_device()
     site.done("key", "rotate")
-    real = key_prune.key_act
+    real = key_act
 
-    def late(*words: str, **facts: object) -> object:
+    def late(*words: str, **facts: Any) -> AuditEntry:
         folder = site.folder
         both = (folder / "master.key").read_bytes()
         (folder / "master.key").write_bytes(b"".join(both.splitlines(keepends=True)[:2]))  # version 1 only

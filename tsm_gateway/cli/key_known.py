@@ -39,7 +39,7 @@ class Running(NamedTuple):
 @contextmanager
 def all_stopped(settings: Settings) -> Iterator[None]:
     """Keep relay and provisioning from starting meanwhile. Raises GatewayRunning when one of them runs."""
-    with gateway_stopped(settings), acting_as_owner_of(settings.store.path.parent), ExitStack() as stack:
+    with gateway_stopped(settings), ExitStack() as stack:
         try:
             stack.callback(_lock_of_provisioning(settings).release)
         except StoreLocked as error:
@@ -50,8 +50,7 @@ def all_stopped(settings: Settings) -> Iterator[None]:
 def provisioning_runs(settings: Settings) -> bool:
     """Whether a provisioning process has the store."""
     try:
-        with acting_as_owner_of(settings.store.path.parent):
-            _lock_of_provisioning(settings).release()
+        _lock_of_provisioning(settings).release()
     except StoreLocked:
         return True
     return False
@@ -60,7 +59,8 @@ def provisioning_runs(settings: Settings) -> bool:
 def _lock_of_provisioning(settings: Settings) -> StoreLock:
     """The lock that keeps two provisioning processes apart. Raises StoreLocked."""
     path = settings.store.path
-    return StoreLock.take(path.with_name(f"{path.name}.{Process.PROVISIONING.value}"))
+    with acting_as_owner_of(path.parent):
+        return StoreLock.take(path.with_name(f"{path.name}.{Process.PROVISIONING.value}"))
 
 
 def must_know(settings: Settings, version: int) -> tuple[str, ...]:
