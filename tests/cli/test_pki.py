@@ -164,15 +164,20 @@ def test_an_agent_s_certificate_is_a_client_s_without_any_host(made: Site) -> No
     assert made("pki", "agent", "--csr", request).code == 6, "never overwritten"
 
 
-@pytest.mark.parametrize("kind", ["rsa1024", "k256", "x"])
+@pytest.mark.parametrize("kind", ["rsa1024", "k256", "x", "long", "altered"])
 def test_a_request_that_is_not_good_is_refused(made: Site, kind: str) -> None:
     request = made.folder / "a.csr"
-    if kind == "x":
-        request.write_bytes(b"x")
+    if kind in {"x", "long"}:
+        request.write_bytes(b"x" * (1 if kind == "x" else 20_000))
     else:
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a")])
-        built = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(new_key(kind), SHA256())
-        request.write_bytes(built.public_bytes(Encoding.PEM))
+        built = (
+            x509.CertificateSigningRequestBuilder()
+            .subject_name(subject)
+            .sign(p256() if kind == "altered" else new_key(kind), SHA256())
+        )
+        octets = built.public_bytes(Encoding.DER)
+        request.write_bytes(octets.replace(b"\x0c\x01a", b"\x0c\x01b") if kind == "altered" else octets)
     assert made("pki", "agent", "--csr", request).code == 2
     assert not (made.folder / "a.pem").exists()
 
@@ -303,6 +308,8 @@ UNFIT: dict[str, tuple[str, dict[str, Any]]] = {
     "a server's": ("key-delivery", {"extensions": [(SERVER, False)]}),
     "an authority's": ("key-delivery", {"extensions": [CA]}),
     "RSA": ("key-delivery", {"key": "rsa"}),
+    "a weak key": ("channel-1", {"extensions": [SAN], "key": "rsa-e3"}),
+    "an unusual curve": ("channel-1", {"extensions": [SAN], "key": "p384"}),
     "no host names": ("channel-1", {"extensions": [(SERVER, False)]}),
     "a client's": ("channel-1", {"extensions": [SAN, (CLIENT, False)]}),
     "no authority": ("root", {}),

@@ -175,7 +175,7 @@ class Authority:
             builder = builder.certificates(list(embedded))
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)
-        return der(builder.sign(key, SHA256()))
+        return der(builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else SHA256()))
 
 
 def entry_of(serial: int, *extensions: Extension) -> x509.RevokedCertificate:

@@ -20,6 +20,7 @@ from tests.provisioning.authority import (
     Authority,
     der,
     entry_of,
+    new_key,
     p256,
     pem,
     uses,
@@ -284,6 +285,33 @@ def test_a_revoked_responder_is_not_believed() -> None:
     answer = SUB.answer(DEVICE, by=good, embedded=[good[0]])
     assert asked(answer, SUB.crl(good[0], next_update=NOW)) == "revocation-unknown"
     assert asked(answer, SUB.crl(next_update=NOW)) == "trusted"
+
+
+def test_an_rsa_authority_s_words_count_as_well() -> None:
+    root = Authority("RSA root", key=new_key("rsa"))
+    device = root.issue(KEY.public_key())
+    listed = read_issuer("rsa", anchors=pem(root.certificate), crls=[root.crl(device)])
+    assert verdict(listed, device) == "certificate-revoked"
+    asking = read_issuer(
+        "rsa", anchors=pem(root.certificate), ocsp=URL, revocation=RevocationPolicy("required")
+    )
+    answers = {build_request(device, root.certificate): root.answer(device)}
+    assert verdict(asking, device, ocsp=answers) == "trusted"
+    forged = {build_request(device, root.certificate): root.answer(device)[:-1] + b"\0"}
+    assert verdict(asking, device, ocsp=forged) == "revocation-unknown"
+
+
+def test_an_ed25519_responder_is_not_understood() -> None:
+    key = new_key("ed25519")
+    signer = SUB.issue(key.public_key(), "responder", extensions=[(OCSP_SIGNER, False)])
+    octets = SUB.answer(DEVICE, by=(signer, key), embedded=[signer])
+    with pytest.raises(OcspAnswerUnusable):
+        read_answer(octets, DEVICE, SUB.certificate, NOW)
+
+
+def test_a_list_longer_than_any_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tsm_gateway.provisioning.revocation_list.MAX_OCTETS", len(SUB_LIST) - 1)
+    assert "longer than" in refused_list(SUB_LIST)
 
 
 OTHER = SUB.issue(p256().public_key())
