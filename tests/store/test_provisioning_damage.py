@@ -78,8 +78,6 @@ READS = {
     "key_package": lambda store: store.provisioning.standing(device_id(10)),
     "registration": lambda store: store.provisioning.standing(device_id(10)),
     "suspension": lambda store: store.provisioning.standing(device_id(10)),
-    "key_order": lambda store: store.provisioning.orders(9),
-    "control_in": lambda store: store.provisioning.control_arrivals(9),
     "control_out": lambda store: store.provisioning.controls(device_id(10)),
 }
 
@@ -92,10 +90,36 @@ def test_a_damaged_row_is_never_handed_out(full: SqliteStore, table: str) -> Non
     assert caught.value.facts == {"table": table}
 
 
-def test_a_damaged_message_is_not_sent(full: SqliteStore) -> None:
-    tamper(full, "UPDATE control_out SET msisdn = '+4915550000000'")
-    with pytest.raises(RowDamaged):
-        full.provisioning.due_controls(NOW, 9)
+def test_a_damaged_message_is_not_sent_and_the_others_are(full: SqliteStore) -> None:
+    keyed(full, 11)
+    full.provisioning.deliver(pending(11, 2), UNUSED, package(11, 2), control(11, 2), at=NOW)
+    full.flush()
+    tamper(full, "UPDATE control_out SET msisdn = '+491' WHERE device_id = ?", device_id(10))
+    assert full.provisioning.due_controls(NOW, 9) == [control(11, 2)]
+    assert full.provisioning.damaged == 1
+
+
+def test_one_damaged_row_does_not_hold_up_the_others(full: SqliteStore) -> None:
+    keyed(full, 11)
+    full.provisioning.order(order(11))
+    full.stage(Batch(controls=[arrival(11, 1)]))
+    full.flush()
+    for table in ("key_order", "control_in"):
+        tamper(full, f"UPDATE {table} SET crc = crc + 1 WHERE device_id = ?", device_id(10))  # noqa: S608
+    assert full.provisioning.orders(9) == [order(11)]
+    assert full.provisioning.control_arrivals(9) == [arrival(11, 1)]
+
+
+def test_a_page_of_overdue_keys_is_full_however_many_are_damaged(folder: Path) -> None:
+    store = open_store(folder)
+    for number in (10, 11, 12):
+        activated(store, number)
+    for number in (1, 2, 11):
+        tamper(store, "UPDATE wrapped_key SET master_version = 9 WHERE device_id = ?", device_id(number))
+    for packets in (0, 10**6):
+        found = store.provisioning.overdue_keys(created_before=NOW + 1, packets=packets, limit=2)
+        assert [key.owner for key in found] == [device_id(3), device_id(10)]
+    store.close()
 
 
 def test_a_damaged_suspension_lets_nobody_back(full: SqliteStore) -> None:

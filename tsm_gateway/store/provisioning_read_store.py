@@ -1,11 +1,12 @@
 """What provisioning, operators and the relay's sender of control messages ask; as of the last commit.
 
-A row whose checksum does not hold raises RowDamaged; besides, StoreBusy or StoreBroken.
+What is asked of one device raises RowDamaged for a row whose checksum does not hold. Lists of what there
+is to do pass such rows over and count them, so that one damaged row stops one device and not all;
+`store check` names them. Besides, StoreBusy or StoreBroken.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.registry.standing import Standing
@@ -46,7 +47,7 @@ from tsm_gateway.store.upkeep_statements import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from typing import Any, TypeVar
 
@@ -69,6 +70,7 @@ class ProvisioningReads:
     def __init__(self, people: Reader, path: Path, health: Health) -> None:
         """Read through `people`; long looks use a connection of their own to the database at `path`."""
         self._people, self._path, self._health = people, path, health
+        self.damaged = 0  # rows passed over
 
     def standing(self, device_id: str) -> Standing | None:
         """All there is on one device; None when it is not known."""
@@ -93,11 +95,11 @@ class ProvisioningReads:
 
     def orders(self, limit: int) -> list[KeyOrder]:
         """New keys that were asked for and not made yet, oldest first."""
-        return [read_order(row) for row in self._people.rows(LIST_ORDERS, (limit,))]
+        return self._sound(self._people.rows(LIST_ORDERS, (limit,)), read_order)
 
     def control_arrivals(self, limit: int) -> list[ControlArrival]:
         """Confirmations nobody judged yet, oldest first."""
-        return [read_arrival(row) for row in self._people.rows(LIST_ARRIVALS, (limit,))]
+        return self._sound(self._people.rows(LIST_ARRIVALS, (limit,)), read_arrival)
 
     def controls(self, device_id: str) -> list[ControlMessage]:
         """Messages that carry, carried or were to carry keys to a device, newest first."""
@@ -105,7 +107,7 @@ class ProvisioningReads:
 
     def due_controls(self, now: int, limit: int) -> list[ControlMessage]:
         """Queued messages that may be sent at Unix second `now`, those due longest first."""
-        return [read_message(row) for row in self._people.rows(LIST_DUE_MESSAGES, (now, limit))]
+        return self._sound(self._people.rows(LIST_DUE_MESSAGES, (now, limit)), read_message)
 
     def count_controls(self) -> tuple[int, int]:
         """Messages that wait to be sent, and confirmations nobody judged yet; from any thread, blocking."""
@@ -134,26 +136,25 @@ class ProvisioningReads:
         blocking, seconds for a million keys; may be called from any thread.
         """
         with reading(self._path, self._health) as reader:
-            if packets:
-                values = (packets, created_before, after, limit)
-                return [read_key(row).key for row in reader.rows(LIST_OVERDUE_KEYS, values)]
-            start = reader.row(FIND_CREATED, (after,)) or BEFORE_ALL
-            rows = reader.rows(LIST_AGED_KEYS, (created_before, *start, limit)) if created_before else []
-            return [read_key(row).key for row in rows]
+
+            def behind(last: bytes) -> list[Any]:
+                if packets:
+                    return reader.rows(LIST_OVERDUE_KEYS, (packets, created_before, last, limit))
+                start = reader.row(FIND_CREATED, (last,)) or BEFORE_ALL
+                return reader.rows(LIST_AGED_KEYS, (created_before, *start, limit))
+
+            return self._page(behind, _key, after, limit) if packets or created_before else []
 
     def used_pending(self, *, after: bytes = b"", limit: int = 1000) -> list[WrappedKey]:
         """PENDING keys of registered devices under which packets came, by kid, those behind `after`.
 
-        One whose window or package is damaged is left out: nobody can tell.
+        One whose window or package is damaged is passed over: nobody can tell.
         """
-        found = []
-        for row in self._people.rows(LIST_USED_PENDING, (after, limit)):
-            key = read_key(row[:KEY_COLUMNS]).key
-            with suppress(RowDamaged):
-                read_window(key.kid, *row[KEY_COLUMNS : KEY_COLUMNS + WINDOW_VALUES])
-                read_package(row[KEY_COLUMNS + WINDOW_VALUES :])
-                found.append(key)
-        return found
+
+        def behind(last: bytes) -> list[Any]:
+            return self._people.rows(LIST_USED_PENDING, (last, limit))
+
+        return self._page(behind, _used_key, after, limit)
 
     def providers_of(self, device_id: str) -> list[tuple[str, int, int]]:
         """Providers whom the device paid: name, payments still kept, when the last one came; by name."""
@@ -170,3 +171,37 @@ class ProvisioningReads:
         """Number and hash (32 octets) of the last entry; (0, 32 zero octets) ahead of the first."""
         sequence, octets = self._people.row(READ_AUDIT_HEAD)
         return sequence, octets
+
+    def _sound(self, rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
+        """The records of the rows whose checksums hold."""
+        found = []
+        for row in rows:
+            try:
+                found.append(read(row))
+            except RowDamaged:
+                self.damaged += 1
+        return found
+
+    def _page(
+        self, behind: Callable[[bytes], list[Any]], read: Callable[[Any], T], after: bytes, limit: int
+    ) -> list[T]:
+        """`limit` records, or all there are, however many rows among them are damaged."""
+        found: list[T] = []
+        while rows := behind(after):
+            found += self._sound(rows, read)
+            after = rows[-1][0]
+            if len(rows) < limit or len(found) >= limit:
+                break
+        return found[:limit]
+
+
+def _key(row: Sequence[Any]) -> WrappedKey:
+    return read_key(row).key
+
+
+def _used_key(row: Sequence[Any]) -> WrappedKey:
+    """The key of a row with its window and package. Raises RowDamaged for each of them."""
+    key = _key(row[:KEY_COLUMNS])
+    read_window(key.kid, *row[KEY_COLUMNS : KEY_COLUMNS + WINDOW_VALUES])
+    read_package(row[KEY_COLUMNS + WINDOW_VALUES :])
+    return key
