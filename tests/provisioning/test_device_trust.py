@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
@@ -192,6 +193,16 @@ REFUSED: dict[str, tuple[str, Make]] = {
     "of a server": ("certificate-usage", lambda: SUB.issue(PUBLIC["p256"], extensions=[(SERVER, False)])),
     "an authority's": ("certificate-usage", lambda: ROOT.issue(PUBLIC["p256"], extensions=[CA])),
 }
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_serial_number_that_is_not_positive_is_refused(*, strict: bool) -> None:
+    octets = der(SUB.issue(PUBLIC["p256"])).replace(
+        b"\x02\x01\x02\x02\x02\x10", b"\x02\x01\x02\x02\x02\x80", 1
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if strict else "ignore")
+        assert refusal(octets) == "certificate-unreadable"
 
 
 @pytest.mark.parametrize("what", REFUSED)

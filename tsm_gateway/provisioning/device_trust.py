@@ -164,6 +164,8 @@ def _read(der: bytes, kinds: frozenset[KeyKind]) -> _Read:
         digest = certificate.signature_hash_algorithm
     except UNREADABLE:
         raise CertificateUnreadable from None
+    if certificate.serial_number <= 0:  # RFC 5280 §4.1.2.2; lists and answers tell certificates by it
+        raise CertificateUnreadable
     key = _key_of(certificate)
     kind = kind_of(key)
     if kind not in kinds:
