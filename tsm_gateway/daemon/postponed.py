@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 FIRST_S: Final = 30.0
-CAP_S: Final = 3600.0
+CAP_S: Final = 600.0
 
 
 class Postponed:
