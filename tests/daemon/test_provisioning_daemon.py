@@ -13,11 +13,14 @@ from tests.provisioning.authority import DAY, Authority, pem
 from tsm_gateway.daemon.exits import Exit
 from tsm_gateway.provisioning.pki import Use
 from tsm_gateway.registry.audit import broken_links
+from tsm_gateway.registry.key_package import Delivery, KeyOrder
 from tsm_gateway.store.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.conftest import Deadline
 
 
 @pytest.fixture
@@ -96,6 +99,22 @@ def test_a_relay_may_have_the_store_at_the_same_time_but_no_second_provisioning(
         assert len(relay.registry.devices()) == 1
     finally:
         relay.close()
+
+
+def test_an_order_of_an_operator_becomes_a_key_by_itself(site: Site, deadline: Deadline) -> None:
+    site.running()
+    device = site.device()
+    status, _ = site.install_and_prove(device, site.enrol(device))
+    assert status == 200
+    store = opened(site)
+    try:
+        store.provisioning.order(KeyOrder(device.device_id, Delivery.CHANNEL, "told to", site.now))
+        store.flush()
+        deadline(lambda: not store.provisioning.orders(1), "the order is carried out", 20.0)
+    finally:
+        store.close()
+    status, package = site.ask(device, "GET", "/v1/key-package")
+    assert (status, package["epoch"]) == (200, 2)
 
 
 def test_a_reload_takes_over_issuers_and_certificates_or_nothing(site: Site) -> None:
