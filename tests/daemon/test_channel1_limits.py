@@ -397,3 +397,17 @@ def test_connections_know_who_waits_longest_and_forget_who_is_gone() -> None:
     table.remove(second)
     table.remove(second)
     assert (len(table), table.in_the_way("a"), table.since(second)) == (1, (False, None), 0.0)
+
+
+def test_a_peer_that_gathers_small_segments_does_not_wait_for_a_late_acknowledgement(
+    authorities: Authorities, me: Identity
+) -> None:
+    with listening(authorities) as channel:
+
+        def seconds() -> float:
+            with channel.connect(me) as client:  # Nagle's algorithm is on unless a client turns it off
+                began = time.monotonic()
+                assert client.ask("GET", "/v1/status").status == 200
+                return time.monotonic() - began
+
+        assert min(seconds() for _ in range(20)) < 0.035  # the kernel acknowledges after 40 ms otherwise
