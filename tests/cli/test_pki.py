@@ -145,6 +145,12 @@ def test_only_the_key_delivery_certificate_states_that_purpose(made: Site) -> No
     assert KEY_DELIVERY.dotted_string == uuid
 
 
+def test_authorities_issue_no_further_authorities(made: Site) -> None:
+    for use in ("root", "agents"):
+        stated = certificate(made, use).extensions.get_extension_for_class(x509.BasicConstraints).value
+        assert (stated.ca, stated.path_length) == (True, 0)
+
+
 def test_an_agent_s_certificate_is_a_client_s_without_any_host(made: Site) -> None:
     request = made.folder / "a.csr"
     words = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]

@@ -319,6 +319,15 @@ def test_a_key_certificate_is_refused_for_the_cause_it_has(what: str) -> None:
     assert refused.value.code == code
 
 
+def test_a_revoked_key_certificate_is_refused() -> None:
+    certificate = SUB.issue(PUBLIC["x25519"], name("se 1"))
+    anchors, between = pem(ROOT.certificate), pem(SUB.certificate)
+    listing = read_issuer("maker", anchors=anchors, intermediates=between, crls=[SUB.crl(certificate)])
+    with pytest.raises(CertificateRefused) as refused:
+        judge_key_certificate(der(certificate), DEVICE, (listing,), NOW)
+    assert refused.value.code == "certificate-revoked"
+
+
 def test_two_certificates_without_a_subject_are_not_of_one_device() -> None:
     nobody = judge(der(SUB.issue(PUBLIC["ed25519"], name(""))), (ISSUER,), NOW)
     with pytest.raises(CertificateRefused) as refused:
