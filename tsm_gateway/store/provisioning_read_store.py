@@ -42,7 +42,7 @@ from tsm_gateway.store.upkeep_statements import (
     COUNT_UNCONFIRMED,
     FIND_CREATED,
     LIST_AGED_KEYS,
-    LIST_OVERDUE_KEYS,
+    LIST_OVERUSED_KEYS,
     LIST_USED_PENDING,
 )
 
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 WINDOW_VALUES: Final = 3  # of a window, behind its kid
-BEFORE_ALL: Final = (-1, b"")  # of (created, kid)
+BEFORE_ALL: Final = (-1, b"")  # (created, kid) of no key
 
 
 class ProvisioningReads:
@@ -132,18 +132,20 @@ class ProvisioningReads:
         that waits is left out. Pages follow one another by `after`, the last kid of the page before, as
         long as the criteria are the same.
 
-        By age alone an index leads to them. Use is known only by the windows, each of which is looked at:
-        blocking, seconds for a million keys; may be called from any thread.
+        To the old ones an index leads. Use is known only by the windows, each of which is looked at, in
+        slices that keep no lock: blocking, seconds for a million keys; may be called from any thread.
         """
         with reading(self._path, self._health) as reader:
 
             def behind(last: bytes) -> list[Any]:
-                if packets:
-                    return reader.rows(LIST_OVERDUE_KEYS, (packets, created_before, last, limit))
-                start = reader.row(FIND_CREATED, (last,)) or BEFORE_ALL
-                return reader.rows(LIST_AGED_KEYS, (created_before, *start, limit))
+                """The old ones first; they and the others are told apart by when the last one was made."""
+                created, _ = start = reader.row(FIND_CREATED, (last,)) or BEFORE_ALL
+                rows = []
+                if created < created_before:
+                    rows, last = reader.rows(LIST_AGED_KEYS, (created_before, *start, limit)), b""
+                return rows + _overused(reader, last, packets, created_before, limit - len(rows))
 
-            return self._page(behind, _key, after, limit) if packets or created_before else []
+            return self._page(behind, _key, after, limit)
 
     def used_pending(self, *, after: bytes = b"", limit: int = 1000) -> list[WrappedKey]:
         """PENDING keys of registered devices under which packets came, by kid, those behind `after`.
@@ -193,6 +195,19 @@ class ProvisioningReads:
             if len(rows) < limit or len(found) >= limit:
                 break
         return found[:limit]
+
+
+def _overused(reader: Reader, after: bytes, packets: int, before: int, limit: int) -> list[Any]:
+    """Up to `limit` rows of keys behind `after` that were used too much, and made `before` or later."""
+    rows: list[Any] = []
+    first = after[0] if after else 0
+    for octet in range(first, 256) if packets else ():
+        up_to = bytes((octet, 255, 255, 255))
+        rows += reader.rows(LIST_OVERUSED_KEYS, (after, up_to, packets, before, limit - len(rows)))
+        if len(rows) >= limit:
+            break
+        after = up_to
+    return rows
 
 
 def _key(row: Sequence[Any]) -> WrappedKey:

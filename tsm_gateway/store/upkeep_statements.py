@@ -24,15 +24,11 @@ _under_way = or_(
     )
     .exists(),
 )
-_current = (
-    select(*KEY)
-    .join(device, device.c.device_id == wrapped_key.c.device_id)
-    .where(
-        wrapped_key.c.state == fixed(KeyState.CURRENT),
-        wrapped_key.c.device_id.is_not(None),
-        device.c.state == fixed(DeviceState.ACTIVE),
-        ~_under_way,
-    )
+_wanted = (
+    wrapped_key.c.state == fixed(KeyState.CURRENT),
+    wrapped_key.c.device_id.is_not(None),
+    device.c.state == fixed(DeviceState.ACTIVE),
+    ~_under_way,
 )
 
 FIND_CREATED: Final = compiled(
@@ -41,30 +37,41 @@ FIND_CREATED: Final = compiled(
 # The oldest first, from behind one of them.
 LIST_AGED_KEYS: Final = compiled(
     limited(
-        _current.where(
+        select(*KEY)
+        .join(device, device.c.device_id == wrapped_key.c.device_id)
+        .where(
+            *_wanted,
             wrapped_key.c.created_at < given("before"),
             tuple_(wrapped_key.c.created_at, wrapped_key.c.kid) > tuple_(given("created"), given("after")),
-        ).order_by(wrapped_key.c.created_at, wrapped_key.c.kid),
+        )
+        .order_by(wrapped_key.c.created_at, wrapped_key.c.kid),
         "limit",
     ),
     *("before", "created", "after", "limit"),
 )
-# By kid, every current key looked at until there are enough.
-LIST_OVERDUE_KEYS: Final = compiled(
+# Those of a range of kids that are not old but were used much. Windows and packages are looked at first,
+# which leaves few to look at further.
+LIST_OVERUSED_KEYS: Final = compiled(
     limited(
-        _current.join(replay_window, replay_window.c.kid == wrapped_key.c.kid)
-        .outerjoin(key_package, key_package.c.kid == wrapped_key.c.kid)
+        select(*KEY)
+        .join(device, device.c.device_id == wrapped_key.c.device_id)
         .where(
-            or_(
-                replay_window.c.highest - key_package.c.first_piv >= given("packets"),
-                wrapped_key.c.created_at < given("before"),
+            wrapped_key.c.kid.in_(
+                select(replay_window.c.kid)
+                .join(key_package, key_package.c.kid == replay_window.c.kid)
+                .where(
+                    replay_window.c.kid > given("after"),
+                    replay_window.c.kid <= given("up_to"),
+                    replay_window.c.highest - key_package.c.first_piv >= given("packets"),
+                )
             ),
-            wrapped_key.c.kid > given("after"),
+            wrapped_key.c.created_at >= given("before"),
+            *_wanted,
         )
         .order_by(wrapped_key.c.kid),
         "limit",
     ),
-    *("packets", "before", "after", "limit"),
+    *("after", "up_to", "packets", "before", "limit"),
 )
 # Keys that replace another one, were used, and are not confirmed: the confirmation was lost.
 LIST_USED_PENDING: Final = compiled(
