@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.daemon import Daemon
+from tests.faults.zygote import Zygote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,3 +33,9 @@ def new_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
     yield make
     for each in made:
         each.kill()
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    with Zygote() as made_once:
+        yield made_once
