@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.daemon.provisioning_rig import MSISDN, Rig, played
+from tests.daemon.provisioning_rig import MASTERS, MSISDN, Rig, played
 from tests.provisioning.authority import DAY
+from tsm_gateway.daemon.key_maker import KeyMaker, MadeKey
 from tsm_gateway.daemon.provisioning_answers import NoKeyPackage
 from tsm_gateway.envelope.replay import strike
 from tsm_gateway.keys.wrap import MasterKey, MasterKeys
@@ -337,5 +338,32 @@ def test_epochs_only_rise(tmp_path: Path) -> None:
             await order(rig, device)
             await rig.parts.orders.fulfil()
         assert seen == [2, 3, 4]
+
+    played(tmp_path, story)
+
+
+@pytest.mark.parametrize("first_key", [True, False])
+def test_a_key_made_while_the_master_is_rotated_is_stored_under_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, first_key: bool
+) -> None:
+    async def story(rig: Rig) -> None:
+        device, make = rig.world.device(), KeyMaker.make
+        if not first_key:
+            await rig.activate(device)
+            await order(rig, device)
+
+        def rotated_meanwhile(self: KeyMaker, *given: Any, **named: Any) -> MadeKey:
+            made = make(self, *given, **named)
+            monkeypatch.setattr(KeyMaker, "make", make)
+            masters = MasterKeys([MASTERS.current, MasterKey(2, Secret(bytes(range(32))))])
+            rig.held.now = replace(rig.held.now, masters=masters)
+            return made
+
+        monkeypatch.setattr(KeyMaker, "make", rotated_meanwhile)
+        if first_key:
+            await rig.enrol(device)
+        else:
+            await rig.parts.orders.fulfil()
+        assert rig.standing(device).keys[0].master_version == 2
 
     played(tmp_path, story)

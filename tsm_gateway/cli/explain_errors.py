@@ -69,6 +69,7 @@ REMEDIES: Mapping[str, str] = {
     "master-file-indirect": "Name the regular file itself, not a link or directory.",
     "master-file-garbled": "Restore the file from its copy; do not edit it by hand.",
     "master-file-busy": "Wait for the other change; if there is none, remove the .new file it names.",
+    "master-rotated": "Nothing: the key is made again under the new master key.",
     "master-file-unreadable": "See the error number (`errno -l`): the disk or the directory does not "
     "allow it.",
     "master-credential-missing": "Add LoadCredential=NAME:/path to the unit; at a terminal give "

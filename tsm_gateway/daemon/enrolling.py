@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tsm_gateway.daemon.key_maker import MasterRotated
 from tsm_gateway.daemon.provisioning_answers import NumberInvalid, VirtualDeviceRefused
 from tsm_gateway.daemon.provisioning_standing import admitted, needs_key, next_epoch, refuse_suspended
 from tsm_gateway.registry.address import INTERNATIONAL
@@ -74,7 +75,7 @@ class Enrolling:
                 try:
                     await self._settle(who, request.msisdn, enrolment, recipient)
                     break
-                except AlreadyKnown:
+                except (AlreadyKnown, MasterRotated):
                     if not left:
                         raise
         return admitted(self._ledger.standing(who.device_id), who)
@@ -103,6 +104,7 @@ class Enrolling:
         made = self._make(None, who.device_id, recipient, at)
 
         def act(store: ProvisioningStore) -> None:
+            self._maker.check_master(made)
             store.enrol(device, enrolment)
             store.deliver(*made, at=at)
 
@@ -125,6 +127,7 @@ class Enrolling:
             if renewed:
                 store.renew(who.device_id, certificate=who.der, enrolment=enrolment, at=at)
             if made is not None:
+                self._maker.check_master(made)
                 store.deliver(*made, at=at)
 
         if not renewed and made is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tsm_gateway.envelope.cose import KID_OCTETS
 from tsm_gateway.envelope.replay import initial_window
+from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.keys.derive import KEY_OCTETS
 from tsm_gateway.keys.wrap import DEVICE_KEYS, NONCE_OCTETS, traffic_place, wrap
 from tsm_gateway.provisioning.key_package import FIRST_PIV_LIMIT, PackageIdentity, seal_package
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.provisioning_material import Held
     from tsm_gateway.provisioning.recipient import Recipient
     from tsm_gateway.registry.key_package import Delivery
+
+
+class MasterRotated(TsmError):
+    """The master key was rotated while a device's key was made under the one before: it is made again."""
+
+    code, side, temporary = "master-rotated", Side.OURS, True
 
 
 class MadeKey(NamedTuple):
@@ -41,6 +48,14 @@ class KeyMaker:
     def __init__(self, tsm_id: str, held: Held, draw: Callable[[int], bytes] = secrets.token_bytes) -> None:
         """`tsm_id` is bound into every package; `draw(n)` gives n octets of the system's generator."""
         self._tsm_id, self._held, self._draw = tsm_id, held, draw
+
+    def check_master(self, made: MadeKey) -> None:
+        """Call it in the transaction that stores `made`. Raises MasterRotated.
+
+        What was wrapped before a reload would escape a rewrapping that began right after it.
+        """
+        if made.key.master_version != self._held.now.masters.current.version:
+            raise MasterRotated(version=made.key.master_version)
 
     def make(
         self, device_id: str, recipient: Recipient, *, epoch: int, delivery: Delivery, at: int

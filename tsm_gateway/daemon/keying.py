@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tsm_gateway.daemon.enrolling import TRIES
+from tsm_gateway.daemon.key_maker import MasterRotated
 from tsm_gateway.daemon.provisioning_answers import DeviceTerminated, NoKeyPackage, NumberUnknown
 from tsm_gateway.daemon.provisioning_standing import (
     admitted,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tsm_gateway.provisioning.device_trust import TrustedDevice
     from tsm_gateway.registry.key_package import KeyOrder, StoredPackage
     from tsm_gateway.registry.standing import Standing
+    from tsm_gateway.store.provisioning_store import ProvisioningStore
 
 
 class Keying:
@@ -84,7 +86,7 @@ class Keying:
             try:
                 await self._make_for(standing, delivery, reason)
                 break
-            except AlreadyKnown:  # the kid, or another process gave the device a key meanwhile
+            except (AlreadyKnown, MasterRotated):  # AlreadyKnown: the kid, or another process was first
                 if not left:
                     raise
 
@@ -100,7 +102,12 @@ class Keying:
             device.device_id, recipient, epoch=next_epoch(standing), delivery=delivery, at=at
         )
         control = _control(made.package, device.msisdn, at) if delivery is Delivery.SMS else None
-        await self._ledger.write(lambda store: store.deliver(*made, control, at=at))
+
+        def act(store: ProvisioningStore) -> None:
+            self._maker.check_master(made)
+            store.deliver(*made, control, at=at)
+
+        await self._ledger.write(act)
         self._reports.made(made.package, reason)
 
 
