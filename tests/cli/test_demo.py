@@ -79,7 +79,7 @@ def test_a_provisioning_service_that_dies_ends_the_demo_and_leaves_nothing(
 ) -> None:
     until(demo, "making keys")
     end = time.monotonic() + WITHIN_S
-    service = None
+    service, children = None, []
     while service is None and time.monotonic() < end:
         children = psutil.Process(demo.pid).children(recursive=True)
         service = next((child for child in children if "provisioning" in _words(child)), None)

@@ -247,7 +247,7 @@ async def test_without_a_link_nothing_is_sent_and_nothing_read(rig: Rig):
         asked.append(arguments)
         return look_up(*arguments)
 
-    store.due_controls = due_controls  # type: ignore[method-assign]
+    store.due_controls = due_controls  # type: ignore[method-assign, assignment]
     await turn(rig)
     assert not asked
     rig.parts.senders.link_up("air")
@@ -423,7 +423,8 @@ async def test_killed_before_the_outcome_is_durable_it_goes_out_again_with_the_s
 def test_an_outcome_for_which_the_store_has_no_room_is_kept_and_nothing_is_sent_twice(trouble, tmp_path):
     async def inside():
         async with Rig(tmp_path) as rig:
-            store, failures = rig.parts.controls._store, []
+            store = rig.parts.controls._store
+            failures: list[object] = []
             move = store.move_control
 
             def once_more(*arguments, **named) -> None:

@@ -248,7 +248,8 @@ def test_a_payment_is_taken_from_an_active_device_only_and_refused_with_its_own_
 @rigged()
 async def test_another_program_that_moved_the_window_makes_it_a_replay_and_no_second_row(rig: Rig):
     handset = rig.handsets[0]
-    stage, failed = rig.store.stage, []
+    stage = rig.store.stage
+    failed: list[Batch] = []
 
     def beaten_once(rows: Batch):
         if rows.controls and not failed:
@@ -256,7 +257,7 @@ async def test_another_program_that_moved_the_window_makes_it_a_replay_and_no_se
             raise StoreConflict
         return stage(rows)
 
-    rig.store.stage = beaten_once  # type: ignore[method-assign]
+    rig.store.stage = beaten_once  # type: ignore[method-assign, assignment]
     assert await rig.offer(confirm(handset)) == [TAKEN] * 4
     assert failed
     assert len(arrivals(rig)) == 1

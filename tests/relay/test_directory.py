@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
@@ -15,9 +15,6 @@ from tsm_gateway.relay import directory as directory_module
 from tsm_gateway.relay.directory import Directory
 from tsm_gateway.secret import Secret
 from tsm_gateway.virtual.identity import new_identity
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KID = b"\x01\x02\x03\x04"
 
@@ -37,11 +34,11 @@ class OneDevice:
         self.asked += 1
         return self.entry if kid == KID else None
 
-    def change(self, **changes: object) -> None:
+    def change(self, **changes: Any) -> None:
         assert self.entry
         self.entry = self.entry._replace(device=self.entry.device._replace(**changes))
 
-    def change_key(self, **changes: object) -> None:
+    def change_key(self, **changes: Any) -> None:
         assert self.entry
         self.entry = self.entry._replace(key=self.entry.key._replace(**changes))
 
@@ -50,10 +47,13 @@ class OneDevice:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The kids for which a cipher was made, in order."""
     kids: list[bytes] = []
-    make: Callable[..., object] = directory_module.traffic_key
-    monkeypatch.setattr(
-        directory_module, "traffic_key", lambda ikm, kid, *rest: kids.append(kid) or make(ikm, kid, *rest)
-    )
+    make = directory_module.__dict__["traffic_key"]
+
+    def noted(ikm: object, kid: bytes, *rest: object) -> object:
+        kids.append(kid)
+        return make(ikm, kid, *rest)
+
+    monkeypatch.setattr(directory_module, "traffic_key", noted)
     return kids
 
 
