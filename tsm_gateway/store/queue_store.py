@@ -72,14 +72,16 @@ class QueueStore:
     def entries(
         self, *, state: MessageState | None = None, provider: str | None = None, limit: int = 100
     ) -> list[MessageEntry]:
-        """Messages, state by state, in each the longest unchanged first."""
+        """Messages, state by state, in each the longest unchanged first; all as of one commit."""
         found: list[MessageEntry] = []
-        for wanted in MessageState if state is None else (state,):
-            if provider is None:
-                rows = self._people.rows(LIST_IN_STATE, (wanted.value, limit - len(found)))
-            else:
-                rows = self._people.rows(LIST_IN_STATE_FOR, (wanted.value, provider, limit - len(found)))
-            found.extend(_entry(row) for row in rows)
+        with self._people.snapshot():  # or a message that moves meanwhile is met twice, or never
+            for wanted in MessageState if state is None else (state,):
+                room = limit - len(found)
+                if provider is None:
+                    rows = self._people.rows(LIST_IN_STATE, (wanted.value, room))
+                else:
+                    rows = self._people.rows(LIST_IN_STATE_FOR, (wanted.value, provider, room))
+                found.extend(_entry(row) for row in rows)
         return found
 
     def show(self, message_id: bytes) -> tuple[MessageEntry, list[PartEntry]] | None:
