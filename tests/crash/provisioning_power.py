@@ -49,6 +49,8 @@ def cut_enrolments(folder: Path, zygote: Zygote, phones: int, *, loose: bool = F
             tracer.enter_context(traced(life, folder / "trace", UNSYNCED, calls="fdatasync,fsync"))
         with load.going():
             life.until(lambda: len(load.told) >= phones, "phones that were told", 60)
+            # Who is told from here on counts as cut off: a power cut would have taken the network, too, while
+            # this one lets an fdatasync that is under way return 0 although its journal is aborted.
             told = [first, *load.told]
             disk.cut_power()
             exit_code = life.ended()
@@ -59,10 +61,11 @@ def cut_enrolments(folder: Path, zygote: Zygote, phones: int, *, loose: bool = F
         if lost:
             return Cut(len(told), 0, lost, [], exit_code)
         premises.start().ready()
-        for phone in load.cut:
+        cut_off = [phone for phone in load.phones if phone not in told]
+        for phone in cut_off:
             phone.complete()
         assert premises.lives[-1].stop() == 0
-        return Cut(len(told), len(load.cut), [], premises.problems([first, *load.phones]), exit_code)
+        return Cut(len(told), len(cut_off), [], premises.problems([first, *load.phones]), exit_code)
 
 
 def _lost(premises: Premises, told: list[Phone]) -> list[str]:

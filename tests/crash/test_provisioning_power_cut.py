@@ -30,6 +30,7 @@ def test_who_was_told_registered_is_registered_after_a_power_cut_and_the_others_
     assert cut.lost == []
     assert cut.problems == []
     assert cut.told > phones
+    assert cut.cut_off > 0
     assert cut.exit_code == Exit.STORE_BROKEN
 
 

@@ -29,7 +29,7 @@ from tsm_gateway.store.sqlite_store import SqliteStore
 from tsm_gateway.virtual.agent import Agent
 from tsm_gateway.virtual.channel import Channel
 from tsm_gateway.virtual.element_record import der_of
-from tsm_gateway.virtual.errors import ChannelBroken, ChannelRefused
+from tsm_gateway.virtual.errors import VirtualError
 from tsm_gateway.virtual.identity import Kind
 from tsm_gateway.virtual.issuer import Issuer
 from tsm_gateway.virtual.issuer_files import write_issuer
@@ -185,7 +185,7 @@ class Phone:
         while True:
             try:
                 self.enrol(hurried=True)
-            except (ChannelBroken, ChannelRefused):
+            except VirtualError:
                 if time.monotonic() > end:
                     raise
                 time.sleep(POLL_S)
@@ -261,10 +261,6 @@ class Premises:
                 life.kill()
 
     @property
-    def url(self) -> str:
-        return f"https://{HOST}:{self.port}"
-
-    @property
     def masters(self) -> Any:
         return read_master(f"file:{self.folder}/master.key")
 
@@ -278,10 +274,13 @@ class Premises:
         self.lives.append(life)
         return life
 
-    def phone(self, kind: Kind = Kind.P256) -> Phone:
-        """A phone fresh from its makers."""
+    def phone(self, kind: Kind = Kind.P256, port: int = 0) -> Phone:
+        """A phone fresh from its makers, which reaches channel 1 at `port`, or directly."""
         owner = Subscription(f"+491555{secrets.randbelow(10**7):07d}", PORT, (ADDRESS,))
-        return Phone(personalised(self.issuer.issue(kind, self.at), self.tsm, owner), self.url)
+        return Phone(
+            personalised(self.issuer.issue(kind, self.at), self.tsm, owner),
+            f"https://{HOST}:{port or self.port}",
+        )
 
     @contextmanager
     def opened(self) -> Iterator[SqliteStore]:
