@@ -228,6 +228,20 @@ def test_the_first_key_is_not_confirmed_by_use(store: SqliteStore) -> None:
         store.provisioning.confirm(kid_of(10, 1), overlap_s=0, at=NOW)
 
 
+def test_a_device_by_hand_that_never_registered_confirms_nothing_by_use(store: SqliteStore) -> None:
+    stage_key(store, 1, 2)
+    with pytest.raises(MoveNotAllowed):
+        store.provisioning.confirm(kid_of(1, 2), overlap_s=0, at=NOW)
+
+
+def test_a_message_with_a_later_key_is_sent_although_an_earlier_one_is_confirmed(store: SqliteStore) -> None:
+    registered(store)
+    stage_key(store, 10, 2)
+    store.provisioning.deliver(pending(10, 3), UNUSED, package(10, 3), control(10, 3), at=NOW)
+    register(store, 10, 2)
+    assert store.provisioning.due_controls(NOW, 9) == [control(10, 3)]
+
+
 def test_a_key_is_confirmed_once(store: SqliteStore) -> None:
     registered(store)
     with pytest.raises(KeyNotWaiting):
