@@ -21,6 +21,7 @@ from tsm_gateway.registry.address import INTERNATIONAL
 from tsm_gateway.registry.device import Device, DeviceState
 from tsm_gateway.registry.errors import AlreadyKnown
 from tsm_gateway.registry.key_package import Delivery
+from tsm_gateway.registry.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from tsm_gateway.provisioning.device_trust import TrustedDevice
     from tsm_gateway.provisioning.recipient import Recipient
     from tsm_gateway.registry.enrolment import Enrolment
-    from tsm_gateway.registry.standing import Standing
     from tsm_gateway.store.provisioning_store import ProvisioningStore
 
 TRIES: Final = 4  # a kid of 4 random octets is taken once in thousands; another process may be first, too
@@ -67,18 +67,23 @@ class Enrolling:
             raise NumberInvalid
         if who.test_only and not self._test_devices:
             raise VirtualDeviceRefused
-        self._welcome(who)  # before its certificates are looked at: it may not be wanted at all
         at = int(self._wall())
-        enrolment, recipient = await self._recipients.presented(who, request, at)
         async with self._ledger.turn(who.device_id):
-            for left in reversed(range(TRIES)):
+            standing = self._welcome(
+                who
+            )  # before its certificates are looked at: it may not be wanted at all
+            enrolment, recipient = await self._recipients.presented(who, request, at)
+            if request.key_certificate is not None:  # a responder may have been asked meanwhile
+                standing = self._welcome(who)
+            left = TRIES
+            while True:
+                left -= 1
                 try:
-                    await self._settle(who, request.msisdn, enrolment, recipient)
-                    break
+                    return await self._settle(who, request.msisdn, standing, enrolment, recipient)
                 except (AlreadyKnown, MasterRotated):
                     if not left:
                         raise
-        return admitted(self._ledger.standing(who.device_id), who)
+                standing = self._welcome(who)
 
     def _welcome(self, who: TrustedDevice) -> Standing | None:
         """Where `who` stands, None when it is new. Raises for one that may not enrol."""
@@ -88,33 +93,40 @@ class Enrolling:
         return standing
 
     async def _settle(
-        self, who: TrustedDevice, msisdn: str, enrolment: Enrolment, recipient: Recipient
-    ) -> None:
-        standing = self._welcome(who)
+        self,
+        who: TrustedDevice,
+        msisdn: str,
+        standing: Standing | None,
+        enrolment: Enrolment,
+        recipient: Recipient,
+    ) -> Standing:
         if standing is None:
-            await self._first(who, msisdn, enrolment, recipient)
-        else:
-            await self._again(who, standing, enrolment, recipient)
+            return await self._first(who, msisdn, enrolment, recipient)
+        if await self._again(who, standing, enrolment, recipient):
+            return admitted(self._ledger.standing(who.device_id), who)
+        return standing
 
     async def _first(
         self, who: TrustedDevice, msisdn: str, enrolment: Enrolment, recipient: Recipient
-    ) -> None:
+    ) -> Standing:
         at = enrolment.enrolled_at
         device = Device(who.device_id, DeviceState.ENROLLED, who.der, msisdn, at, at, REASON)
         made = self._make(None, who.device_id, recipient, at)
 
-        def act(store: ProvisioningStore) -> None:
+        def act(store: ProvisioningStore) -> Device:
             self._maker.check_master(made)
             store.enrol(device, enrolment)
-            store.deliver(*made, at=at)
+            return store.deliver(*made, at=at)
 
-        await self._ledger.write(act)
+        keyed = await self._ledger.write(act)
         self._reports.enrolled(enrolment, made.key)
         self._reports.made(made.package, "first key")
+        return Standing(keyed, enrolment, None, None, (made.key,), (made.package,))
 
     async def _again(
         self, who: TrustedDevice, standing: Standing, enrolment: Enrolment, recipient: Recipient
-    ) -> None:
+    ) -> bool:
+        """Whether anything had to be stored."""
         at, known = enrolment.enrolled_at, standing.enrolment
         if known is not None:
             enrolment = enrolment._replace(enrolled_at=known.enrolled_at)
@@ -132,7 +144,7 @@ class Enrolling:
 
         if not renewed and made is None:
             self._reports.repeated(standing.device)
-            return
+            return False
         await self._ledger.write(act)
         if renewed:
             self._reports.renewed(enrolment)
@@ -140,6 +152,7 @@ class Enrolling:
             self._reports.made(
                 made.package, "no usable key" if not renewed else "sealed to a new certificate"
             )
+        return True
 
     def _make(self, standing: Standing | None, device_id: str, recipient: Recipient, at: int) -> MadeKey:
         epoch = next_epoch(standing)
