@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -229,3 +230,20 @@ def test_the_locks_holder_may_be_unknown(folder: Path) -> None:
         open_store(folder)
     assert caught.value.facts["pid"] == "unknown"
     store.close()
+
+
+def test_who_opens_while_another_process_moves_the_log_waits_a_moment(folder: Path) -> None:
+    other = sqlite3.connect(folder / "gateway.db", isolation_level=None, check_same_thread=False)
+    with closing(other):
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        let_go = threading.Timer(0.2, other.close)
+        let_go.start()
+        open_store(folder).close()
+        let_go.join()
+    daemon = open_store(folder)
+    with closing(sqlite3.connect(folder / "gateway.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy):  # afterwards it does not wait on its event loop
+            daemon.recover(0)
+    daemon.close()

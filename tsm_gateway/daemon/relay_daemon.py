@@ -35,7 +35,7 @@ from tsm_gateway.daemon.status_snapshot import figures, snapshot
 from tsm_gateway.envelope import selftest
 from tsm_gateway.errors import TsmError
 from tsm_gateway.keys.master_store import read_master
-from tsm_gateway.relay.interfaces import StoreBroken
+from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy
 from tsm_gateway.store.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 OPEN_S = 600.0  # for the store, on top of the unit's start timeout
 ACTOR = "relay"  # in the audit log
+RECOVER_S, BUSY_PAUSE_S = 30.0, 0.005  # of waiting for another process that writes, and between two looks
 DRAIN_S = 20.0  # for what is under way when we are told to end; the unit waits longer
 KEPT = "nothing: the settings from before stay in force"
 RESTART_ONLY = ("gateway", "store", "relay", "metrics")  # sections a reload cannot change
@@ -109,7 +110,7 @@ class RelayDaemon:
             Event.STORE_OPENED, path=str(self._settings.store.path), seconds=time.monotonic() - began
         )
         try:
-            recovered = store.recover(int(time.time()))
+            recovered = await _recover(store)
             parts = assemble(self._settings, store, masters, self._log, Metrics())
             parts.intake.reload()
             parts.dispatcher.refresh()
@@ -208,6 +209,24 @@ class RelayDaemon:
         if rotated:
             changed.append(f"master key (now version {masters.current.version})")
         self._log.emit(Event.DAEMON_RELOADED, changed=", ".join(changed) or "nothing", count=len(changed))
+
+
+async def _recover(store: SqliteStore) -> int:
+    """Queue again what was active; how many. Committed at once, as provisioning waits for the write lock.
+
+    Raises StoreBusy when another process keeps that for RECOVER_S; what `recover` and `flush` raise.
+    """
+    give_up_at = time.monotonic() + RECOVER_S
+    while True:
+        try:
+            recovered = store.recover(int(time.time()))
+            store.flush()
+        except StoreBusy:
+            if time.monotonic() > give_up_at:
+                raise
+            await asyncio.sleep(BUSY_PAUSE_S)
+        else:
+            return recovered
 
 
 async def _drain(parts: RelayParts) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AT_ONCE_S: Final = 0.0  # the daemon does not wait for a lock on its event loop: it is told StoreBusy
-PATIENT_S: Final = 5.0  # people at a command line do
+PATIENT_S: Final = 5.0  # people at a command line do; so does whoever opens while another moves the log
 
 BASE_TRIES: Final = 3  # of a look at a file that another process may be writing
 
@@ -72,7 +72,7 @@ def _open(
         _create(path, mark, lock, accept_rollback=accept_rollback)
     check_file(path)
     base, older = _base(path, mark, accept_rollback=accept_rollback)
-    connection = _connect(path, patience_s, thorough=lock is not None)
+    connection = _connect(path, PATIENT_S, thorough=lock is not None)
     try:
         meta, rolled_back = _verified(connection, mark, accept_rollback=accept_rollback)
         found = revision_of(connection, path)
@@ -80,7 +80,8 @@ def _open(
             connection.close()
             with locked(path, lock):
                 bring_up_to_date(path, found)
-            connection = _connect(path, patience_s, thorough=False)
+            connection = _connect(path, PATIENT_S, thorough=False)
+        connection.execute(f"PRAGMA busy_timeout = {int(patience_s * 1000)}")
         health = Health()
         return Opened(
             lock,
