@@ -19,6 +19,7 @@ from tsm_gateway.cli.device import device
 from tsm_gateway.cli.virtual_handsets import finished
 from tsm_gateway.cli.virtual_parties import enrol
 from tsm_gateway.virtual.handset import Handset
+from tsm_gateway.virtual.identity import Kind
 from tsm_gateway.virtual.smsc import VirtualSmsc
 from tsm_gateway.virtual.smsc_options import Account
 
@@ -38,8 +39,9 @@ WITHIN_S, POLL_S = 30.0, 0.01
 class Town:
     """Use as `async with`; processes that still run at the end are killed."""
 
-    def __init__(self, folder: Path, zygote: Zygote) -> None:
-        self.folder, self._zygote = folder, zygote
+    def __init__(self, folder: Path, zygote: Zygote | None, **sections: str) -> None:
+        """Without a `zygote` processes are started in full; `sections` as of `Premises.configure`."""
+        self.folder, self._zygote, self._sections = folder, zygote, sections
         self.books = Books()
         self.smsc = VirtualSmsc({SYSTEM_ID: Account(PASSWORD)}, options=OPTIONS, observer=self.books.note)
         self.smsc.subscribe(self.books.received.append, MSISDN)
@@ -50,6 +52,7 @@ class Town:
         premises = Premises(self.folder, self._zygote, smsc_port=self.smsc.port)
         self.premises = self._exits.enter_context(premises)
         self.provider = premises.provider
+        premises.configure(**self._sections)
         await self.start_relay()
         await self.start_provisioning()
         return self
@@ -89,9 +92,9 @@ class Town:
 
     # phones
 
-    async def active_phone(self) -> Phone:
+    async def active_phone(self, kind: Kind = Kind.P256) -> Phone:
         """One that enrolled and may pay."""
-        phone = self.premises.phone()
+        phone = self.premises.phone(kind)
         await asyncio.to_thread(phone.enrol)
         with self.premises.opened() as store:
             store.provisioning.activate(phone.record.device_id, reason="delivered", at=int(time.time()))
