@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +40,7 @@ NAMESAKE = Authority("Sub", above=ROOT)  # another key
 KEY = p256()
 DEVICE = SUB.issue(KEY.public_key())
 URL = "http://ocsp.example/"
+ANY_PURPOSE = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])
 REVOKED, GOOD = ocsp.OCSPCertStatus.REVOKED, ocsp.OCSPCertStatus.GOOD
 
 
@@ -271,6 +273,7 @@ def test_a_responder_speaks_by_the_authority_s_own_delegation_only() -> None:
         delegate(ROOT),  # the authority above did not issue this device's certificate
         delegate(STRANGER),
         delegate(SUB, (SERVER, False)),
+        delegate(SUB, (ANY_PURPOSE, False)),  # §4.2.2.2 wants id-kp-OCSPSigning: a device may have this
         delegate(SUB, uses("digital_signature")),  # no purpose stated: then it is no responder
         delegate(SUB, (OCSP_SIGNER, False), uses("key_agreement")),
         delegate(SUB, lifetime=(NOW - 9 * DAY, NOW - 1)),
@@ -355,6 +358,14 @@ def test_an_answer_is_good_until_the_next_update() -> None:
     assert (answer.standing, answer.good_until) == (Standing.GOOD, NOW + 10)
     undated = read_answer(SUB.answer(DEVICE, this_update=NOW, next_update=None), DEVICE, SUB.certificate, NOW)
     assert undated.good_until == NOW + 600
+
+
+def test_no_answer_is_believed_for_longer_than_ten_days() -> None:
+    far = SUB.answer(DEVICE, this_update=NOW - 9 * DAY, next_update=NOW + 365 * DAY)
+    assert read_answer(far, DEVICE, SUB.certificate, NOW).good_until == NOW + DAY
+    with pytest.raises(OcspAnswerUnusable) as refused:
+        read_answer(far, DEVICE, SUB.certificate, NOW + DAY)
+    assert refused.value.facts == {"reason": "out-of-date"}
 
 
 GENUINE_ANSWER = SUB.answer(DEVICE)

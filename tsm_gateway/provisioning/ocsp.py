@@ -1,8 +1,8 @@
 """The Online Certificate Status Protocol (RFC 6960): what is asked, and what an answer is worth.
 
 The signer of an answer is the authority that issued the certificate, or a responder to which that very
-authority gave a certificate for OCSPSigning (§4.2.2.2). No nonce is sent (RFC 5019 §4): responders may
-sign ahead, and `nextUpdate` bounds how old an answer can be.
+authority gave a certificate for OCSPSigning itself (§4.2.2.2). No nonce is sent (RFC 5019 §4): responders
+may sign ahead, and how old an answer can be is bounded by `nextUpdate`, but also by `OLDEST_S`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.provisioning.revocation_list import SKEW_S, STRONG_HASHES
 from tsm_gateway.provisioning.x509_fields import (
     UNREADABLE,
-    allows_purpose,
     key_usage,
     moment,
     purposes_of,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from cryptography.x509.ocsp import OCSPResponse, OCSPSingleResponse
 
 UNDATED_S: Final = 600  # how long an answer without nextUpdate is believed
+OLDEST_S: Final = 10 * 86_400  # how long any other is, whatever it promises; public authorities' own limit
 RSA_SIGNATURES: Final = frozenset(
     {
         x509.SignatureAlgorithmOID.RSA_WITH_SHA256,
@@ -139,7 +139,9 @@ def _is_about(single: OCSPSingleResponse, certificate: Certificate, authority: C
 
 def _dates(single: OCSPSingleResponse) -> tuple[int, int]:
     this_update, stated = seconds(single.this_update_utc), single.next_update_utc
-    return this_update, this_update + UNDATED_S if stated is None else seconds(stated)
+    if stated is None:
+        return this_update, this_update + UNDATED_S
+    return this_update, min(seconds(stated), this_update + OLDEST_S)
 
 
 def _signer(response: OCSPResponse, authority: Certificate, at: int) -> Certificate | None:
@@ -169,7 +171,7 @@ def _check_delegation(responder: Certificate, authority: Certificate, at: int) -
     usage, purposes = key_usage(responder), purposes_of(responder)
     if (usage is not None and not usage.digital_signature) or purposes is None:
         raise OcspAnswerUnusable(reason="responder")
-    if not allows_purpose(purposes, ExtendedKeyUsageOID.OCSP_SIGNING):
+    if ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:  # anyExtendedKeyUsage delegates nothing: any device
         raise OcspAnswerUnusable(reason="responder")
     if not responder.not_valid_before_utc <= moment(at) <= responder.not_valid_after_utc:
         raise OcspAnswerUnusable(reason="responder")
