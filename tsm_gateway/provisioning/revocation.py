@@ -3,6 +3,10 @@
 Of several lists that speak of one certificate the newest counts, and any source that says revoked wins:
 also a list that is out of date, as what was revoked stays so. That a certificate is good is believed
 only from a source that is up to date.
+
+An authority that changes its key keeps its name, and its lists name what it issued under the old key as
+well. Where the same authority above certified both keys, such a list counts like one by the old key.
+Where nothing but the name says that the two are one (two roots), it is believed only when it says revoked.
 """
 
 from __future__ import annotations
@@ -74,14 +78,19 @@ def questions_about(chain: Sequence[Certificate], issuer: Issuer) -> list[OcspQu
 def _by_list(
     certificate: Certificate, authority: Certificate, lists: Sequence[RevocationList], at: int
 ) -> Standing:
-    published = (each for each in lists if each.this_update - SKEW_S <= at)
-    speaking = [each for each in published if each.is_of(authority) and each.covers(certificate)]
-    if not speaking:
-        return Standing.UNKNOWN
-    newest = max(speaking, key=lambda each: each.this_update)
-    if certificate.serial_number in newest.revoked:
+    published = [each for each in lists if each.this_update - SKEW_S <= at and each.covers(certificate)]
+    own = [each for each in published if each.is_of(authority)]
+    said = _newest(own)
+    if said is not None and certificate.serial_number in said.revoked:
         return Standing.REVOKED
-    return Standing.GOOD if at < newest.next_update else Standing.UNKNOWN
+    namesakes = (each for each in published if each not in own and each.bears_name_of(authority))
+    if any(certificate.serial_number in each.revoked for each in namesakes):
+        return Standing.REVOKED
+    return Standing.GOOD if said is not None and at < said.next_update else Standing.UNKNOWN
+
+
+def _newest(lists: Sequence[RevocationList]) -> RevocationList | None:
+    return max(lists, key=lambda each: each.this_update, default=None)
 
 
 def _by_answer(

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -55,6 +56,7 @@ class RevocationList(NamedTuple):
     """What one authority said about all its certificates, or about those in its scope."""
 
     signer: bytes  # SHA-256 of the authority's SubjectPublicKeyInfo (DER)
+    keys: frozenset[bytes]  # that hash of each key of the authority it speaks of: `signer`, and those it had
     subject: x509.Name  # of the authority
     this_update: int  # Unix seconds
     next_update: int  # Unix seconds; from then on it tells nothing new
@@ -63,9 +65,17 @@ class RevocationList(NamedTuple):
     for_authorities: bool  # speaks of certificates of authorities
     places: frozenset[x509.GeneralName]  # speaks only of certificates that name one of these; empty = of all
 
+    def bears_name_of(self, authority: Certificate) -> bool:
+        """Whether it is by an authority of that name, whatever its key."""
+        return authority.subject == self.subject
+
     def is_of(self, authority: Certificate) -> bool:
-        """Whether `authority` signed it, by name and key: a renewed certificate is the same authority."""
-        return authority.subject == self.subject and key_hash(authority) == self.signer
+        """Whether it is the word of `authority`, by name and key.
+
+        A renewed certificate is the same authority, and so is one with a new key that the same authority
+        above certified under the same name (RFC 5280 §6.3.3(f): one trust anchor for both).
+        """
+        return self.bears_name_of(authority) and key_hash(authority) in self.keys
 
     def covers(self, certificate: Certificate) -> bool:
         """Whether it would list `certificate`, one of this authority's, if that were revoked."""
@@ -83,8 +93,10 @@ def read_revocation_list(octets: bytes, authorities: Sequence[Certificate]) -> R
         next_update = crl.next_update_utc
         if next_update is None:
             raise RevocationListUnusable(problem="it does not say when the next one is due")
+        signer = _signer(crl, authorities)
         return RevocationList(
-            signer=key_hash(_signer(crl, authorities)),
+            signer=key_hash(signer),
+            keys=_keys_of(signer, authorities),
             subject=crl.issuer,
             this_update=int(crl.last_update_utc.timestamp()),
             next_update=int(next_update.timestamp()),
@@ -105,8 +117,6 @@ def key_hash(certificate: Certificate) -> bytes:
 
 def _scope(crl: CertificateRevocationList) -> IssuingDistributionPoint | None:
     """What the list limits itself to; None = nothing. Raises RevocationListUnusable."""
-    if value_of(crl.extensions, x509.DeltaCRLIndicator):
-        raise RevocationListUnusable(problem="it is a delta list")
     if value_of(crl.extensions, x509.DeltaCRLIndicator):
         raise RevocationListUnusable(problem="it is a delta list")
     for extension in crl.extensions:
@@ -135,6 +145,25 @@ def _signer(crl: CertificateRevocationList, authorities: Sequence[Certificate]) 
         if authority.subject == crl.issuer and may_sign and crl.is_signature_valid(key):  # type: ignore[arg-type]
             return authority
     raise RevocationListUnusable(problem="none of the issuer's anchors and intermediates signed it")
+
+
+def _keys_of(signer: Certificate, authorities: Sequence[Certificate]) -> frozenset[bytes]:
+    """The keys `signer` goes by: its own, and others of its name that one authority certified as well."""
+    namesakes = [each for each in authorities if each.subject == signer.subject]
+    own = key_hash(signer)
+    certified = [each for each in namesakes if key_hash(each) == own]
+    above = [each for each in authorities if any(_issued(each, below) for below in certified)]
+    also = (each for each in namesakes if any(_issued(authority, each) for authority in above))
+    return frozenset({own, *(key_hash(each) for each in also)})
+
+
+def _issued(authority: Certificate, certificate: Certificate) -> bool:
+    """Whether `authority` signed `certificate`; by itself it says nothing of trust."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _serials(crl: CertificateRevocationList) -> frozenset[int]:
