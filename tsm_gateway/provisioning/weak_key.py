@@ -5,7 +5,7 @@ What a public key alone can show, each with the reason it is refused for:
 | reason | what it is |
 |---|---|
 | `rsa-numbers` | numbers the crypto library refuses to read: an even exponent, one of 1 |
-| `rsa-size` | a modulus shorter than 2048 bits, or longer than anybody's secure element makes |
+| `rsa-size` | a modulus shorter than 2048 bits, or longer than what signatures are checked under |
 | `rsa-exponent` | even, or outside 2**16 < e < 2**256 (FIPS 186-5 §5.4) |
 | `rsa-factor` | divisible by a small prime, or a square: no product of two large primes |
 | `rsa-close-primes` | p and q so near each other that Fermat's method finds them in a few steps |
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from tsm_gateway.envelope.signature import RSA_BITS
 from tsm_gateway.provisioning.certificate_errors import KeyWeak
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from tsm_gateway.provisioning.device_key import PublicKey
 
-RSA_BITS: Final = (2048, 8192)
 EXPONENT: Final = (1 << 16, 1 << 256)  # both excluded
 FERMAT_STEPS: Final = 128  # finds |p-q| below about 2**(bits/4 + 4); chance does not come near
 _SMALL: Final = 10_000  # primes below are tried as factors
@@ -69,7 +69,7 @@ def refuse_weak(key: PublicKey) -> None:
 
 def weakness_of_rsa(modulus: int, exponent: int) -> str | None:
     """The first reason of the table that holds for an RSA key; None when none does."""
-    if not RSA_BITS[0] <= modulus.bit_length() <= RSA_BITS[1]:
+    if modulus.bit_length() not in RSA_BITS:  # envelope/signature.py would never check a proof under it
         return "rsa-size"
     if exponent % 2 == 0 or not EXPONENT[0] < exponent < EXPONENT[1]:
         return "rsa-exponent"
