@@ -31,6 +31,7 @@ from tests.provisioning.authority import (
     pem,
     uses,
 )
+from tests.provisioning.respelled import born_in_year_0
 from tsm_gateway.errors import TsmError
 from tsm_gateway.provisioning.certificate_errors import CertificateRefused
 from tsm_gateway.provisioning.device_key import KeyKind
@@ -154,6 +155,7 @@ REFUSED: dict[str, tuple[str, Make]] = {
     "nothing": ("certificate-unreadable", lambda: b""),
     "an octet behind it": ("certificate-unreadable", lambda: der(SUB.issue(PUBLIC["p256"])) + b"\0"),
     "longer than any": ("certificate-unreadable", lambda: bytes(9000)),
+    "born in the year 0": ("certificate-unreadable", lambda: born_in_year_0(der(SUB.issue(PUBLIC["p256"])))),
     "one extension twice": (
         "certificate-unreadable",
         lambda: twice(SUB.issue(PUBLIC["rsa"], extensions=[SIGNS])),
@@ -287,6 +289,10 @@ def test_a_key_certificate_of_the_same_subject_and_issuer_is_taken() -> None:
 
 KEY_REFUSED: dict[str, tuple[str, Make]] = {
     "no DER": ("certificate-unreadable", lambda: b"\x30\0"),
+    "born in the year 0": (
+        "certificate-unreadable",
+        lambda: born_in_year_0(der(SUB.issue(PUBLIC["x25519"], name("se 1")))),
+    ),
     "no X25519": ("key-unsupported", lambda: SUB.issue(PUBLIC["p256"], name("se 1"))),
     "another subject": ("key-certificate-mismatch", lambda: SUB.issue(PUBLIC["x25519"], name("se 2"))),
     "a longer subject": ("key-certificate-mismatch", lambda: SUB.issue(PUBLIC["x25519"], name("se 1", "o"))),

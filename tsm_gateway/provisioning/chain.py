@@ -21,7 +21,11 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from tsm_gateway.provisioning.certificate_errors import CertificateUntrusted, IssuerExpired
+from tsm_gateway.provisioning.certificate_errors import (
+    CertificateUnreadable,
+    CertificateUntrusted,
+    IssuerExpired,
+)
 from tsm_gateway.provisioning.x509_fields import allows_purpose, moment, seconds
 
 if TYPE_CHECKING:
@@ -46,10 +50,14 @@ def find_chain(certificate: Certificate, issuers: Sequence[Issuer], at: int) -> 
     """The chain to the first issuer that vouches for `certificate` at Unix second `at`.
 
     Its own validity is not judged here: outside it the nearest moment inside counts, so that an expired
-    certificate of a trusted issuer is told from a stranger's. Raises CertificateUntrusted; IssuerExpired
-    when the path was good at some time of the certificate's life.
+    certificate of a trusted issuer is told from a stranger's. Raises CertificateUnreadable for a validity
+    that is no time, such as the year 0; CertificateUntrusted; IssuerExpired when the path was good at some
+    time of the certificate's life.
     """
-    first, last = seconds(certificate.not_valid_before_utc), seconds(certificate.not_valid_after_utc)
+    try:
+        first, last = seconds(certificate.not_valid_before_utc), seconds(certificate.not_valid_after_utc)
+    except (ValueError, OverflowError):
+        raise CertificateUnreadable from None
     now = min(max(at, first), last)
     for issuer in issuers:
         if path := _path(certificate, issuer, now):
