@@ -94,7 +94,7 @@ def test_a_damaged_message_is_not_sent_and_the_others_are(full: SqliteStore) -> 
     keyed(full, 11)
     full.provisioning.deliver(pending(11, 2), UNUSED, package(11, 2), control(11, 2), at=NOW)
     full.flush()
-    tamper(full, "UPDATE control_out SET msisdn = '+491' WHERE device_id = ?", device_id(10))
+    tamper(full, "UPDATE control_out SET state = 'queued' WHERE device_id = ?", device_id(10))
     assert full.provisioning.due_controls(NOW, 9) == [control(11, 2)]
     assert full.provisioning.damaged == 1
 

@@ -12,7 +12,7 @@ from tsm_gateway.cli.device_life import LISTED, each_device, noted, row_of
 from tsm_gateway.cli.output import output_option, show_rows
 from tsm_gateway.registry.device import DEVICE_MOVES, DeviceMove
 from tsm_gateway.registry.key_package import Delivery, KeyOrder
-from tsm_gateway.registry.suspension import SuspensionKind
+from tsm_gateway.registry.suspension import STRAYED, SuspensionKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FOREVER = "{} devices will never pay again: their keys are retired, their elements are free. Go on?"
 FOUND_AGAIN = "it gets a new key as soon as its crypto SE asks: who had the phone may have used the old one"
-STRAYED = (SuspensionKind.LOST, SuspensionKind.STOLEN)
 
 
 class Verb(NamedTuple):

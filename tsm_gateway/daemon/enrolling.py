@@ -19,7 +19,7 @@ from tsm_gateway.daemon.provisioning_answers import NumberInvalid, VirtualDevice
 from tsm_gateway.daemon.provisioning_standing import admitted, needs_key, next_epoch, refuse_suspended
 from tsm_gateway.registry.address import INTERNATIONAL
 from tsm_gateway.registry.device import Device, DeviceState
-from tsm_gateway.registry.errors import AlreadyKnown
+from tsm_gateway.registry.errors import AlreadyKnown, MoveNotAllowed
 from tsm_gateway.registry.key_package import Delivery
 from tsm_gateway.registry.standing import Standing
 
@@ -80,7 +80,7 @@ class Enrolling:
                 left -= 1
                 try:
                     return await self._settle(who, request.msisdn, standing, enrolment, recipient)
-                except (AlreadyKnown, MasterRotated):
+                except (AlreadyKnown, MasterRotated, MoveNotAllowed):  # MoveNotAllowed: suspended meanwhile
                     if not left:
                         raise
                 standing = self._welcome(who)

@@ -17,7 +17,7 @@ from tsm_gateway.daemon.provisioning_standing import (
 from tsm_gateway.daemon.relay_parts import new_message_id
 from tsm_gateway.registry.control import ControlMessage, ControlState
 from tsm_gateway.registry.device import DeviceState
-from tsm_gateway.registry.errors import AlreadyKnown, NotKnown
+from tsm_gateway.registry.errors import AlreadyKnown, MoveNotAllowed, NotKnown
 from tsm_gateway.registry.key_package import Delivery
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ class Keying:
             try:
                 await self._make_for(standing, delivery, reason)
                 break
-            except (AlreadyKnown, MasterRotated):  # AlreadyKnown: the kid, or another process was first
+            # the kid is taken, another process was first, or an operator has moved the device meanwhile
+            except (AlreadyKnown, MasterRotated, MoveNotAllowed):
                 if not left:
                     raise
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from tsm_gateway.registry.device import DeviceState
@@ -27,3 +27,27 @@ class Suspension(NamedTuple):
     proof_wanted: bool  # True: only a fresh registration proof by the crypto SE lifts it
     since: int  # Unix seconds
     reason: str
+
+
+STRAYED: Final = frozenset({SuspensionKind.LOST, SuspensionKind.STOLEN})  # others may have had the phone
+_GRAVITY: Final = (
+    SuspensionKind.NUMBER_CHANGED,
+    SuspensionKind.OPERATOR,
+    SuspensionKind.LOST,
+    SuspensionKind.STOLEN,
+)
+
+
+def aggravated(known: Suspension, later: Suspension) -> Suspension:
+    """The suspension in force when `later` comes upon `known`: no way back gets easier by it.
+
+    The graver kind stands, with its reason; a proof ends it only if it would have ended both; and where
+    the device was before the first of them is where it resumes to.
+    """
+    grave = max(later, known, key=lambda each: _GRAVITY.index(each.kind))
+    return later._replace(
+        kind=grave.kind,
+        reason=grave.reason,
+        resumes_to=known.resumes_to,
+        proof_wanted=known.proof_wanted and later.proof_wanted,
+    )

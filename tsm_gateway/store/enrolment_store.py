@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tsm_gateway.registry import transitions
 from tsm_gateway.registry.device import DeviceMove, DeviceState, KeyState
 from tsm_gateway.registry.errors import AlreadyKnown, MoveNotAllowed
+from tsm_gateway.registry.key_package import Delivery
 from tsm_gateway.store.acts import Act, Changed, facts, is_active, number_fact
 from tsm_gateway.store.control_store import give_up, insert_message
 from tsm_gateway.store.key_store import insert_device_key, keys_of_device
@@ -19,6 +20,7 @@ from tsm_gateway.store.provisioning_statements import (
     PUT_ENROLMENT,
     PUT_ORDER,
 )
+from tsm_gateway.store.registration_store import find_suspension
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,6 +49,8 @@ def renew(
     """Replace the certificates of a live device. Raises NotKnown, MoveNotAllowed."""
     _belong_together(device_id, enrolment.device_id)
     device = live_device(cursor, device_id, "renew")
+    if device.state is DeviceState.SUSPENDED:  # whoever has the phone must not change what it is known by
+        raise MoveNotAllowed(name=device_id, move="renew", state=device.state.value)
     cursor.execute(PUT_ENROLMENT, enrolment_row(enrolment))
     changed = update_device(cursor, device._replace(certificate=certificate, changed_at=at))
     act = Act(at, "device.renew", device_id, "", facts(issuer=enrolment.issuer))
@@ -67,6 +71,7 @@ def deliver(
         _belong_together((key.kid, key.owner), (control.kid, control.device_id))
     _belong_together(key.state, KeyState.PENDING)
     device = live_device(cursor, key.owner, DeviceMove.KEY.value)
+    _may_receive(cursor, device, package, control)
     _only_upwards(cursor, key)
     insert_device_key(cursor, key, window)
     cursor.execute(INSERT_PACKAGE, package_row(package, unused_at=window[0]))
@@ -95,6 +100,24 @@ def live_device(cursor: sqlite3.Cursor, device_id: str, move: str) -> Device:
     if device.state is DeviceState.TERMINATED:
         raise MoveNotAllowed(name=device_id, move=move, state=device.state.value)
     return device
+
+
+def _may_receive(
+    cursor: sqlite3.Cursor, device: Device, package: StoredPackage, control: ControlMessage | None
+) -> None:
+    """Whether a key may go to the device as it stands now, whatever it was when the key was made.
+
+    While suspended it gets none; but where only a proof brings it back, it may fetch the key to prove
+    itself with. Over the air it goes to the number of this moment. Raises MoveNotAllowed, RowDamaged.
+    """
+    if control is not None and control.msisdn != device.msisdn:
+        raise MoveNotAllowed(name=device.device_id, move="key", state="another number")
+    if device.state is not DeviceState.SUSPENDED:
+        return
+    suspension = find_suspension(cursor, device.device_id)
+    fetched = control is None and package.delivery is Delivery.CHANNEL
+    if not (fetched and suspension is not None and suspension.proof_wanted):
+        raise MoveNotAllowed(name=device.device_id, move="key", state=device.state.value)
 
 
 def _only_upwards(cursor: sqlite3.Cursor, key: WrappedKey) -> None:

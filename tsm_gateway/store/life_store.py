@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tsm_gateway.registry import transitions
 from tsm_gateway.registry.device import DeviceMove, DeviceState
 from tsm_gateway.registry.errors import MoveNotAllowed, ProofWanted
-from tsm_gateway.registry.suspension import Suspension, SuspensionKind
+from tsm_gateway.registry.suspension import Suspension, SuspensionKind, aggravated
 from tsm_gateway.store.acts import Act, Changed, facts, is_active, number_fact
 from tsm_gateway.store.control_store import drop_all, give_up
 from tsm_gateway.store.enrolment_store import live_device
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 D = DeviceState
 REGISTERED = {D.REGISTERED, D.ACTIVE}  # states that a proof led to
 OTHER_NUMBER = "number changed"  # why a message to the old one is given up
+WHILE_SUSPENDED = "suspended"  # why any message is: nobody knows who has the phone
 
 
 def suspend(
@@ -43,22 +44,23 @@ def suspend(
 ) -> Changed:
     """Suspend a device. Raises NotKnown, MoveNotAllowed.
 
-    One that is suspended already is so for the new reason from now on, and still resumes to the state it
-    had. A device whose number changed and that is stolen afterwards must not come back by a proof, but
-    still owes it: it resumes as keyed.
+    One that is suspended already is so for both reasons from now on (`aggravated`), and still resumes to
+    the state it had. A device whose number changed and that is stolen afterwards must not come back by a
+    proof, but still owes it: it resumes as keyed. What was on its way to it over the air goes no further.
     """
     device = find_device(cursor, device_id)
+    wanted = Suspension(device_id, kind, device.state, proof_wanted, at, reason)
     known = _suspension(cursor, device)
-    if known is not None and (known.kind, known.proof_wanted) != (kind, proof_wanted):
-        moved, back = device._replace(reason=reason, changed_at=at), known.resumes_to
-        if known.proof_wanted and not proof_wanted and _has_registered(cursor, device_id):
-            back = D.KEYED
+    if known is None or (known.kind, known.proof_wanted) == (kind, proof_wanted):
+        moved, suspension = transitions.move_device(device, DeviceMove.SUSPEND, reason=reason, at=at), wanted
     else:
-        moved = transitions.move_device(device, DeviceMove.SUSPEND, reason=reason, at=at)
-        back = device.state
-    suspension = Suspension(device_id, kind, back, proof_wanted, at, reason)
+        moved, suspension = device._replace(reason=reason, changed_at=at), aggravated(known, wanted)
+        if known.proof_wanted != proof_wanted and _has_registered(cursor, device_id):
+            suspension = suspension._replace(resumes_to=D.KEYED)
     cursor.execute(PUT_SUSPENSION, suspension_row(suspension))
-    told = facts(kind=kind.value, proof_wanted="yes" if proof_wanted else "no", resumes_to=back.value)
+    give_up(cursor, device_id, WHILE_SUSPENDED, at)
+    _, in_force, back, proves, *_ = suspension
+    told = facts(kind=in_force.value, proof_wanted="yes" if proves else "no", resumes_to=back.value)
     act = Act(at, "device.suspend", device_id, reason, told)
     return Changed(update_device(cursor, moved), act, relay_concerned=is_active(device))
 
@@ -163,6 +165,8 @@ def _owed_proof(device: Device, known: Suspension | None, reason: str, at: int) 
             since=at,
             reason=reason,
         )
-    if known is None or known.proof_wanted or known.resumes_to not in REGISTERED:
+    if known is None:
         return None
-    return known._replace(resumes_to=D.KEYED)
+    if known.proof_wanted:  # one that was made under the number before is too old
+        return known._replace(since=at)
+    return known._replace(resumes_to=D.KEYED) if known.resumes_to in REGISTERED else None

@@ -54,7 +54,10 @@ class ProvisioningStore(ProvisioningReads):
             audit_store.append(cursor, self._actor, enrolment_store.enrol(cursor, device, enrolment))
 
     def renew(self, device_id: str, *, certificate: bytes, enrolment: Enrolment, at: int) -> Device:
-        """Replace a live device's certificates (DER), its identity key being the same; what is stored."""
+        """Replace a live device's certificates (DER), its identity key being the same; what is stored.
+
+        Raises MoveNotAllowed while it is suspended.
+        """
         with self._writer.transaction() as cursor:
             changed = enrolment_store.renew(cursor, device_id, certificate, enrolment, at)
             return self._done(cursor, changed)
@@ -72,7 +75,9 @@ class ProvisioningStore(ProvisioningReads):
 
         An enrolled device is keyed by it, an order for it is done with, messages of earlier packages are
         given up. Raises AlreadyKnown for the kid, or for an epoch that is not above all others of the
-        device; ValueError when the four do not belong together.
+        device; MoveNotAllowed while it is suspended, but where only a proof brings it back, and this key is
+        fetched to prove it; or when `control` goes to another number than the device's; ValueError when
+        the four do not belong together.
         """
         with self._writer.transaction() as cursor:
             changed = enrolment_store.deliver(cursor, (key, window), package, control, at)
@@ -125,10 +130,10 @@ class ProvisioningStore(ProvisioningReads):
     def suspend(
         self, device_id: str, kind: SuspensionKind, *, proof_wanted: bool, reason: str, at: int
     ) -> Device:
-        """Suspend a live device; one that is suspended is so for this reason from now on.
+        """Suspend a live device; one that is suspended is so for both reasons from now on, the graver first.
 
-        `proof_wanted`: only a fresh registration ends it. Raises MoveNotAllowed when it is suspended in
-        this very way.
+        What is queued for the air to it is given up. `proof_wanted`: only a fresh registration ends it.
+        Raises MoveNotAllowed when it is suspended in this very way.
         """
         with self._writer.transaction() as cursor:
             changed = life_store.suspend(cursor, device_id, kind, reason, at, proof_wanted=proof_wanted)
