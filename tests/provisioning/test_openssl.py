@@ -311,6 +311,70 @@ def test_a_responder_that_came_back_is_asked_again() -> None:
     assert (said, reasons) == (["revocation-unknown", "trusted"], ["status-503"])
 
 
+OTHER = ROOT.issue(
+    p256().public_key(),
+    "other",
+    extensions=[(CLIENT, False)],
+    lifetime=(int(time.time()) - DAY, int(time.time()) + DAY),
+)
+
+
+def asked_in_turn(responder: Responder, *devices: x509.Certificate, forget: bool = False) -> list[str]:
+    """What the judge said of each, asked by one link; `forget`: as at a reload, ahead of each."""
+
+    async def talk() -> list[str]:
+        said = []
+        async with responder, OcspLink(lambda *_: None) as link:
+            issuer = Issuer("ours", (ROOT.certificate,), (), (), responder.url)
+            for each in devices:
+                if forget:
+                    link.forget()
+                said.append(await judged(link, der(each), issuer))
+        return said
+
+    return asyncio.run(asyncio.wait_for(talk(), 20))
+
+
+def answer_about(device: x509.Certificate, status: ocsp.OCSPCertStatus) -> bytes:
+    now = int(time.time())
+    return http(ROOT.answer(device, status, this_update=now - 60, next_update=now + DAY))
+
+
+@pytest.mark.parametrize("refusal", [http(b"", "404 Not Found"), http(bytes(40_000)), http(b"<html>")])
+def test_a_question_that_is_refused_silences_the_responder_about_nobody_else(refusal: bytes) -> None:
+    responder = Responder(refusal, answer_about(OTHER, ocsp.OCSPCertStatus.REVOKED))
+    assert asked_in_turn(responder, DEVICE, OTHER, DEVICE) == ["trusted", "certificate-revoked", "trusted"]
+    assert responder.asked == 2
+
+
+def test_a_reload_forgets_what_responders_said() -> None:
+    good, revoked = (
+        answer_about(DEVICE, each) for each in (ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED)
+    )
+    assert asked_in_turn(Responder(good, revoked), DEVICE, DEVICE) == ["trusted", "trusted"]
+    said = asked_in_turn(Responder(good, revoked), DEVICE, DEVICE, forget=True)
+    assert said == ["trusted", "certificate-revoked"]
+
+
+def test_an_answer_under_way_at_a_reload_is_not_kept() -> None:
+    good, revoked = (
+        answer_about(DEVICE, each) for each in (ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED)
+    )
+
+    async def talk() -> list[str]:
+        async with Responder(good, revoked, delay_s=0.05) as responder, OcspLink(lambda *_: None) as link:
+            issuer = Issuer("ours", (ROOT.certificate,), (), (), responder.url)
+            early = asyncio.create_task(judged(link, der(DEVICE), issuer))
+            while not responder.asked:
+                await asyncio.sleep(0.001)
+            link.forget()
+            late = await judged(link, der(DEVICE), issuer)
+            return [await early, late, await judged(link, der(DEVICE), issuer)]
+
+    said = asyncio.run(asyncio.wait_for(talk(), 20))
+    assert said == ["trusted", "certificate-revoked", "certificate-revoked"]
+
+
 def test_an_answer_nobody_waits_for_any_more_does_no_harm() -> None:
     async def talk() -> str:
         async with (

@@ -27,3 +27,7 @@ class DeviceJudge:
         """The key certificate `der` that `device` presents. Raises a CertificateRefused."""
         issuers, at = self._held.now.issuers, int(self._wall())
         return await self._responders.judge_key_certificate(der, device, issuers, at)
+
+    def forget(self) -> None:
+        """Ask responders anew from now on: a reload."""
+        self._responders.forget()

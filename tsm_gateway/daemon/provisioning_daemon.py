@@ -162,7 +162,7 @@ class ProvisioningDaemon:
             told = await self._signals.get()
             if told is signal.SIGHUP:
                 self._notifier.reloading()
-                self._reload(parts, channel)
+                await self._reload(parts, channel)
                 self._notifier.ready(parts.status_line())
                 continue
             parts.watched.ready = False
@@ -171,11 +171,10 @@ class ProvisioningDaemon:
             await channel.drain(DRAIN_S)
             raise Ended
 
-    def _reload(self, parts: ProvisioningParts, channel: Channel1) -> None:
+    async def _reload(self, parts: ProvisioningParts, channel: Channel1) -> None:
         """Read everything again; whatever is wrong with any of it is logged and changes nothing."""
         try:
-            fresh = load_settings(self._path, process=Process.PROVISIONING)
-            sources = read_sources(fresh, _section(fresh), int(time.time()))
+            fresh, sources = await asyncio.to_thread(self._read_again)  # a long list takes seconds
         except SettingsErrors as errors:
             for problem in errors.problems:
                 self._log.emit(Event.CONFIG_INVALID, **problem._asdict())
@@ -190,10 +189,16 @@ class ProvisioningDaemon:
         if sources.material.masters.versions() != parts.held.now.masters.versions():
             changed.append(f"master key (now version {sources.material.masters.current.version})")
         parts.held.now = sources.material
+        parts.judge.forget()
         parts.certificates.watch(sources.items)
         channel.renew(sources.context, Limits.of(sources.material.section))
         text = ", ".join([*changed, "certificates and lists read again"])
         self._log.emit(Event.DAEMON_RELOADED, changed=text, count=len(changed))
+
+    def _read_again(self) -> tuple[Settings, Sources]:
+        """Raises SettingsErrors, or what `read_sources` raises."""
+        fresh = load_settings(self._path, process=Process.PROVISIONING)
+        return fresh, read_sources(fresh, _section(fresh), int(time.time()))
 
     def _kept(self, fresh: Settings) -> list[str]:
         """What a reload cannot change, though the file has."""

@@ -1,10 +1,17 @@
 """Asks OCSP responders over HTTP (RFC 6960 appendix A.1) and keeps their answers while they are good.
 
 What fails is no error here: the answer is missing, the issuer's policy decides what that means, and
-`report` is told. A responder that failed is left alone for `PAUSE_S`, so that a dead one costs one
-time-out and not one for each device. Answers are kept until nextUpdate, but no longer than `KEPT_S`: a
-revocation is then seen within that time, whatever the responder signs ahead. Redirects are not followed
-and compressed bodies not taken: a responder is a configured peer, not a way to others.
+`report` is told.
+
+| what came | is asked again after `PAUSE_S`, and until then |
+|---|---|
+| no connection, or no whole answer in time | nobody asks this responder: a dead one costs one time-out |
+| another status than 200, or nothing that proves anything | this question waits, all others go on |
+
+For whoever makes a responder refuse one question must not silence it about everybody else. Answers are
+kept until nextUpdate, but no longer than `KEPT_S`: a revocation is then seen within that time, whatever
+the responder signs ahead; `forget` lets go of them at once. Redirects are not followed and compressed
+bodies not taken: a responder is a configured peer, not a way to others.
 """
 
 from __future__ import annotations
@@ -51,7 +58,11 @@ class _Kept(NamedTuple):
 
 
 class _Silent(Exception):
-    """No answer; the argument is the reason to report."""
+    """The responder does not talk to us; the argument is the reason to report."""
+
+
+class _Refused(Exception):
+    """It talks, but gave no answer to this question; the argument is the reason to report."""
 
 
 class OcspLink:
@@ -64,7 +75,9 @@ class OcspLink:
         self._report, self._timeout_s, self._pause_s = report, timeout_s, pause_s
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[bytes | None]] = {}
-        self._paused: dict[str, float] = {}  # URL -> loop time from which on it is asked again
+        self._tasks: set[asyncio.Task[bytes | None]] = set()  # also those `forget` let go of
+        # responder (URL), or question to it: the loop time from which on it is asked again
+        self._paused: OrderedDict[str | tuple[str, bytes], float] = OrderedDict()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -82,12 +95,15 @@ class OcspLink:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Give up what is being asked and close every connection."""
-        asking = list(self._asking.values())
-        for task in asking:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+
+    def forget(self) -> None:
+        """Ask anew from now on: an answer that is under way serves only who waits for it already."""
+        self._kept, self._asking, self._paused = OrderedDict(), {}, OrderedDict()
 
     async def judge(self, der: bytes, issuers: Sequence[Issuer], at: int) -> TrustedDevice:
         """As `device_trust.judge`, with the answers it needs."""
@@ -111,31 +127,51 @@ class OcspLink:
         if kept is not None and at < kept.until:
             self._kept.move_to_end(question.request)
             return kept.octets
-        if self._paused.get(question.url, 0) > asyncio.get_running_loop().time():
+        if self._waits(question.url) or self._waits((question.url, question.request)):
             return None
         task = self._asking.get(question.request)
         if task is None:  # many connections of one device ask once
-            task = asyncio.create_task(self._ask(question, at), name="ocsp")
-            self._asking[question.request] = task
-            task.add_done_callback(lambda _: self._asking.pop(question.request, None))
+            task = self._start(question, at)
         return await asyncio.shield(task)  # one of them going away leaves the others their answer
 
+    def _start(self, question: OcspQuestion, at: int) -> asyncio.Task[bytes | None]:
+        task = asyncio.create_task(self._ask(question, at), name="ocsp")
+        asking = self._asking
+        asking[question.request] = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: asking.pop(question.request, None))
+        return task
+
     async def _ask(self, question: OcspQuestion, at: int) -> bytes | None:
+        kept, url = self._kept, question.url  # not into what there is after `forget`
         try:
             octets = await self._post(question)
             answer = read_answer(octets, question.certificate, question.authority, at)
         except OcspAnswerUnusable as error:
-            self._report(question.url, str(error.facts["reason"]))
-            return None
+            self._pause((url, question.request), url, str(error.facts["reason"]))
+        except _Refused as refused:
+            self._pause((url, question.request), url, str(refused))
         except _Silent as silent:
-            self._paused[question.url] = asyncio.get_running_loop().time() + self._pause_s
-            self._report(question.url, str(silent))
-            return None
-        self._keep(question.request, _Kept(octets, min(answer.good_until, at + KEPT_S)))
-        return octets
+            self._pause(url, url, str(silent))
+        else:
+            _keep(kept, question.request, _Kept(octets, min(answer.good_until, at + KEPT_S)))
+            return octets
+        return None
+
+    def _pause(self, what: str | tuple[str, bytes], url: str, reason: str) -> None:
+        """Leave a responder, or a question to it, alone for a while, and tell why."""
+        self._paused[what] = asyncio.get_running_loop().time() + self._pause_s
+        self._paused.move_to_end(what)
+        if len(self._paused) > MAX_KEPT:
+            self._paused.popitem(last=False)
+        self._report(url, reason)
+
+    def _waits(self, what: str | tuple[str, bytes]) -> bool:
+        return self._paused.get(what, 0) > asyncio.get_running_loop().time()
 
     async def _post(self, question: OcspQuestion) -> bytes:
-        """The body of a good response. Raises _Silent."""
+        """The body of a good response. Raises _Silent, _Refused."""
         if self._session is None:
             message = "closed"
             raise _Silent(message)
@@ -144,7 +180,7 @@ class OcspLink:
                 question.url, data=question.request, allow_redirects=False
             ) as response:
                 if response.status != 200:  # noqa: PLR2004 - HTTP's own number
-                    raise _Silent(f"status-{response.status}")  # noqa: EM102 - a code, no sentence
+                    raise _Refused(f"status-{response.status}")  # noqa: EM102 - a code, no sentence
                 return await _bounded(response.content)
         except TimeoutError:
             message = "timeout"
@@ -152,19 +188,20 @@ class OcspLink:
             message = "unreachable"
         raise _Silent(message)
 
-    def _keep(self, request: bytes, kept: _Kept) -> None:
-        self._kept[request] = kept
-        self._kept.move_to_end(request)
-        if len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
+
+def _keep(answers: OrderedDict[bytes, _Kept], request: bytes, kept: _Kept) -> None:
+    answers[request] = kept
+    answers.move_to_end(request)
+    if len(answers) > MAX_KEPT:
+        answers.popitem(last=False)
 
 
 async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    """The whole body. Raises _Silent for one longer than MAX_ANSWER."""
+    """The whole body. Raises _Refused for one longer than MAX_ANSWER."""
     body = bytearray()
     async for chunk in content.iter_chunked(MAX_ANSWER):
         body += chunk
         if len(body) > MAX_ANSWER:
             message = "too-long"
-            raise _Silent(message)
+            raise _Refused(message)
     return bytes(body)
