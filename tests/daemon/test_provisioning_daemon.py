@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.x509 import ocsp
 
 from tests.daemon.provisioning_process import Site
 from tests.provisioning.authority import DAY, Authority, pem
@@ -138,6 +143,54 @@ def test_a_reload_takes_over_issuers_and_certificates_or_nothing(site: Site) -> 
     assert kept["count"] == 0
     assert "challenge_s" in taken["changed"]
     assert json.loads(site.page("/status"))["issuers"] == ["se-issuer", "second"]
+
+
+def test_reading_a_long_list_again_keeps_nobody_waiting(site: Site) -> None:
+    process = site.running()
+    slow = site.folder / "list.crl"
+    os.mkfifo(slow)  # whoever reads it waits for us
+    site.configure(f'crls = ["{slow}"]\n')
+    process.send_signal(signal.SIGHUP)
+    site.told("RELOADING=1")
+    with slow.open("wb") as file:  # goes on once the reader is there
+        assert site.page("/health") == "ok\n"
+        assert site.enrol(site.device())["state"] == "keyed"
+        file.write(site.authority.crl(this_update=site.now - DAY, next_update=site.now + DAY))
+    site.told("READY=1")
+    assert "issuer" in site.logged("daemon.reloaded")[0]["changed"]
+
+
+def test_a_reload_asks_responders_anew(site: Site) -> None:
+    device, revoked, asked = site.device(), threading.Event(), []
+
+    class Responder(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            status = ocsp.OCSPCertStatus.REVOKED if revoked.is_set() else ocsp.OCSPCertStatus.GOOD
+            asked.append(status)
+            certificate = x509.load_der_x509_certificate(device.certificate)
+            answer = site.authority.answer(
+                certificate, status, this_update=site.now - DAY, next_update=site.now + DAY
+            )
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Responder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        site.configure(f'ocsp = "http://127.0.0.1:{server.server_port}/"\n')
+        process = site.running()
+        site.enrol(device)
+        revoked.set()
+        assert site.ask(device, "GET", "/v1/status")[0] == 200  # the answer is kept
+        site.reload(process)
+        with pytest.raises(OSError, match=r".*"):
+            site.ask(device, "GET", "/v1/status")
+        server.shutdown()
+    assert asked == [ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED]
 
 
 def test_what_is_wrong_with_the_configuration_is_told_before_anything_is_open(site: Site) -> None:
