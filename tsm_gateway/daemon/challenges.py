@@ -2,6 +2,9 @@
 
 One per device: a new one voids the one before. They do not survive a restart, and need not: the device
 asks for another. What time it is, and the 32 random octets, are given.
+
+Each remembers the suspension it was given under, for a proof may be made long before it is sent: one of
+before a change of number says nothing of who has the device since.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tsm_gateway.registry.suspension import Suspension
 
 MOST: Final = 65_536  # waiting at a time: 200 enrolments a second for five minutes, and then the oldest go
 
@@ -21,6 +26,7 @@ class Challenge(NamedTuple):
     kid: bytes  # 4 octets: the key whose possession is to be proved
     epoch: int
     expires_at: int  # Unix seconds: not good any more from then on
+    suspension: Suspension | None  # the one in force when it was issued; good while it is the same
 
 
 class Challenges:
@@ -31,9 +37,18 @@ class Challenges:
         self._draw, self._most = draw, most
         self._waiting: dict[str, Challenge] = {}  # in the order they were issued
 
-    def issue(self, device_id: str, *, kid: bytes, epoch: int, now: int, lifetime_s: int) -> Challenge:
+    def issue(
+        self,
+        device_id: str,
+        *,
+        kid: bytes,
+        epoch: int,
+        now: int,
+        lifetime_s: int,
+        suspension: Suspension | None = None,
+    ) -> Challenge:
         """A fresh one at Unix second `now`, in place of the device's earlier one."""
-        challenge = Challenge(self._draw(), kid, epoch, now + lifetime_s)
+        challenge = Challenge(self._draw(), kid, epoch, now + lifetime_s, suspension)
         self._waiting.pop(device_id, None)
         self._waiting[device_id] = challenge
         if len(self._waiting) > self._most:

@@ -6,11 +6,14 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from tsm_gateway.errors import TsmError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from tsm_gateway.daemon.committer import Committer
     from tsm_gateway.registry.standing import Standing
+    from tsm_gateway.relay.interfaces import Spool
     from tsm_gateway.store.provisioning_store import ProvisioningStore
 
 T = TypeVar("T")
@@ -36,7 +39,17 @@ class Ledger:
         `act` may be called again, when somebody else's work of the group failed: it only passes on values.
         Raises what it raised, StoreBusy, StoreFull or StoreBroken; then nothing of it was stored.
         """
-        return await self._committer.commit(lambda _spool: act(self.store))
+
+        def staged(_spool: Spool) -> T:
+            try:
+                return act(self.store)
+            except (
+                TsmError
+            ):  # raised between two calls of the store, maybe: what the group staged is staged anew
+                self.store.roll_back()
+                raise
+
+        return await self._committer.commit(staged)
 
     @asynccontextmanager
     async def turn(self, device_id: str) -> AsyncIterator[None]:

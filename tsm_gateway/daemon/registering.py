@@ -1,7 +1,8 @@
 """Registration: a challenge, and the proof by the crypto SE that it holds its key and its user's biometric.
 
 A challenge is used up by the first proof of it that is judged. What fails through a fault of ours gives it
-back; and the very proof that was accepted may be sent again, as its answer may have been lost.
+back; and the very proof that was accepted may be sent again, as its answer may have been lost. One of
+before a suspension lifts nothing: it is stale, also when the suspension comes while the proof is judged.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
     from tsm_gateway.provisioning.device_trust import TrustedDevice
     from tsm_gateway.provisioning.registration import Proof
-    from tsm_gateway.registry.device import WrappedKey
+    from tsm_gateway.registry.device import Device, WrappedKey
     from tsm_gateway.registry.registration import Registration
     from tsm_gateway.registry.standing import Standing
     from tsm_gateway.secret import Secret
+    from tsm_gateway.store.provisioning_store import ProvisioningStore
 
 
 class Registering:
@@ -64,6 +66,7 @@ class Registering:
             epoch=key.epoch,
             now=int(self._wall()),
             lifetime_s=self._held.now.section.challenge_s,
+            suspension=standing.suspension,
         )
         self._reports.challenged(key.owner, key.kid, key.epoch)
         return challenge
@@ -80,7 +83,7 @@ class Registering:
                 return _answer(standing, standing.registration, standing.device.state.value)
             proof = read_proof(octets)
             challenge = self._challenges.take(who.device_id, proof.challenge, int(self._wall()))
-            if challenge is None:
+            if challenge is None or challenge.suspension != standing.suspension:
                 raise ChallengeStale
             try:
                 return await self._judged(standing, proof, challenge)
@@ -99,9 +102,15 @@ class Registering:
             key=opened_key(provable_key(standing, challenge.kid), self._held),
             at=at,
         )
-        device = await self._ledger.write(
-            lambda store: store.register(registration, overlap_s=overlap_s, at=at)
-        )
+
+        def act(store: ProvisioningStore) -> Device:
+            device = store.register(registration, overlap_s=overlap_s, at=at)
+            # Nobody else writes any more until this is committed: what is read now was true up to here.
+            if store.suspension(registration.device_id) != challenge.suspension:
+                raise ChallengeStale
+            return device
+
+        device = await self._ledger.write(act)
         self._reports.registered(registration, challenge.epoch, device, CHANNEL)
         return _answer(standing, registration, device.state.value)
 

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from tsm_gateway.registry.control import ControlArrival, ControlMessage
     from tsm_gateway.registry.device import WrappedKey
     from tsm_gateway.registry.key_package import KeyOrder
+    from tsm_gateway.registry.suspension import Suspension
     from tsm_gateway.store.connection_store import Reader
     from tsm_gateway.store.failures import Health
 
@@ -88,6 +89,10 @@ class ProvisioningReads:
                 tuple(read_key(each).key for each in keys),
                 tuple(read_package(each) for each in packages),
             )
+
+    def suspension(self, device_id: str) -> Suspension | None:
+        """The suspension in force; None when there is none."""
+        return self._one(FIND_SUSPENSION, device_id, read_suspension)
 
     def _one(self, sql: str, device_id: str, read: Callable[[Any], T]) -> T | None:
         row = self._people.row(sql, (device_id,))

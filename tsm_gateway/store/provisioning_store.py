@@ -175,6 +175,10 @@ class ProvisioningStore(ProvisioningReads):
         with self._writer.transaction() as cursor:
             audit_store.append_entry(cursor, entry)
 
+    def roll_back(self) -> None:
+        """Take back all that was staged since the last flush. Raises StoreBroken."""
+        self._writer.roll_back()
+
     def _done(self, cursor: sqlite3.Cursor, changed: Changed) -> Device:
         """Put a change on record, and tell the relay when it concerns what that may have cached."""
         audit_store.append(cursor, self._actor, changed.act)

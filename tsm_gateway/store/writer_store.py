@@ -90,6 +90,11 @@ class Writer:
             with suppress(StoreFull, StoreBusy):
                 self._checkpoint("PASSIVE")
 
+    def roll_back(self) -> None:
+        """Undo the open transaction, if there is one. Raises StoreBroken."""
+        with self.exclusive():
+            self._roll_back()
+
     def checkpoint(self) -> None:
         """Move the whole log into the database and truncate it. Raises StoreFull, StoreBusy, StoreBroken."""
         with self.exclusive():
