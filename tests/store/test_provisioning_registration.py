@@ -212,14 +212,14 @@ def test_a_key_in_use_is_confirmed_by_it(store: SqliteStore) -> None:
     assert last_act(store) == ("key.confirm", device_id(10), "used")
 
 
-def test_a_suspended_device_stays_so_when_its_key_is_confirmed_by_use(store: SqliteStore) -> None:
+def test_nobody_knows_who_uses_the_key_of_a_suspended_device(store: SqliteStore) -> None:
     activated(store)
     stage_key(store, 10, 2)
-    store.provisioning.change_number(device_id(10), "+491", reason="", at=NOW)
-    store.provisioning.confirm(kid_of(10, 2), overlap_s=0, at=NOW)
+    store.provisioning.suspend(device_id(10), SuspensionKind.LOST, proof_wanted=False, reason="", at=NOW)
     store.flush()
-    assert state_of(store) is DeviceState.SUSPENDED
-    assert standing(store).suspension is not None
+    with pytest.raises(MoveNotAllowed):
+        store.provisioning.confirm(kid_of(10, 2), overlap_s=0, at=NOW)
+    assert key_states(store) == {1: KeyState.CURRENT, 2: KeyState.PENDING}
 
 
 def test_the_first_key_is_not_confirmed_by_use(store: SqliteStore) -> None:

@@ -10,6 +10,7 @@ from tests.store.provisioning_samples import (
     FIRST_PIV,
     OVERLAP_S,
     activated,
+    arrival,
     key_states,
     keyed,
     kid_of,
@@ -143,6 +144,49 @@ def test_a_device_that_never_registered_confirms_nothing_by_use(store: SqliteSto
     store.flush()
     use(store, kid_of(1, 2), FIRST_PIV)
     assert used(store) == []
+
+
+def suspended(store: SqliteStore, number: int = 10) -> None:
+    """With a key that waits."""
+    activated(store, number)
+    stage_key(store, number, 2)
+    kind = SuspensionKind.STOLEN
+    store.provisioning.suspend(device_id(number), kind, proof_wanted=False, reason="", at=NOW)
+    store.flush()
+
+
+def test_what_comes_while_suspended_confirms_nothing_ever(store: SqliteStore) -> None:
+    suspended(store)
+    use(store, kid_of(10, 2), FIRST_PIV + 7)
+    assert used(store) == []
+    store.provisioning.resume(device_id(10), reason="found", at=NOW)
+    store.flush()
+    assert used(store) == []
+    use(store, kid_of(10, 2), FIRST_PIV + 8)
+    assert used(store) == [kid_of(10, 2)]
+
+
+def test_a_refused_confirmation_is_no_use(store: SqliteStore) -> None:
+    activated(store)
+    stage_key(store, 10, 2)
+    store.stage(Batch(controls=[arrival(10, 2, FIRST_PIV + 3)]))
+    store.flush()
+    use(store, kid_of(10, 2), FIRST_PIV + 3)
+    assert used(store) == []  # it is not judged yet
+    store.provisioning.refuse_arrival(kid_of(10, 2), FIRST_PIV + 3)
+    store.flush()
+    assert store.provisioning.control_arrivals(9) == []
+    assert used(store) == []
+    use(store, kid_of(10, 2), FIRST_PIV + 4)
+    assert used(store) == [kid_of(10, 2)]
+    assert store.check() == []
+
+
+def test_a_refused_confirmation_under_a_key_without_a_package_is_forgotten(store: SqliteStore) -> None:
+    store.stage(Batch(controls=[arrival(1, kid=kid(1))]))
+    store.provisioning.refuse_arrival(kid(1), FIRST_PIV)
+    store.flush()
+    assert store.provisioning.control_arrivals(9) == []
 
 
 def test_a_terminated_devices_keys_confirm_nothing(store: SqliteStore) -> None:

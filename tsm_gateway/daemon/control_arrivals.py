@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.daemon.postponed import Postponed
 from tsm_gateway.daemon.provisioning_answers import (
+    ChallengeStale,
     DeviceSuspended,
     DeviceTerminated,
     DeviceUnknown,
@@ -146,7 +147,7 @@ class ControlArrivals:
         )
 
         def act(store: ProvisioningStore) -> None:
-            store.settle_arrival(arrival.kid, arrival.piv)
+            store.refuse_arrival(arrival.kid, arrival.piv)
             store.note(entry)
 
         await self._ledger.write(act)
@@ -156,7 +157,8 @@ class ControlArrivals:
 def _refuse_state(standing: Standing, package: StoredPackage) -> None:
     """Raises DeviceTerminated; DeviceSuspended, unless a proof is wanted and this one can only be newer.
 
-    A proof over the air is as old as its package at most: it lifts no suspension that came after that.
+    A proof over the air is as old as its package at most: it lifts no suspension that came after that, and
+    is not what a device owes that resumed without its registration (ChallengeStale).
     """
     if standing.device.state is DeviceState.TERMINATED:
         raise DeviceTerminated
@@ -165,3 +167,6 @@ def _refuse_state(standing: Standing, package: StoredPackage) -> None:
         fresh = suspension is not None and package.made_at > suspension.since
         if not (proof_wanted(standing) and fresh):
             raise DeviceSuspended
+    owes = standing.device.state is DeviceState.KEYED and standing.registration is not None
+    if owes and package.made_at < standing.device.changed_at:
+        raise ChallengeStale

@@ -21,6 +21,7 @@ from tsm_gateway.store.provisioning_statements import (
     PUT_SUSPENSION,
 )
 from tsm_gateway.store.registration_store import find_suspension, free_elements
+from tsm_gateway.store.use_store import forget_uses_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -66,7 +67,10 @@ def suspend(
 
 
 def resume(cursor: sqlite3.Cursor, device_id: str, reason: str, at: int) -> Changed:
-    """End a suspension. Raises NotKnown, MoveNotAllowed, ProofWanted."""
+    """End a suspension. Raises NotKnown, MoveNotAllowed, ProofWanted.
+
+    What came under its keys meanwhile came from nobody knows whom: it is no use of them.
+    """
     device = find_device(cursor, device_id)
     moved = transitions.move_device(device, DeviceMove.RESUME, reason=reason, at=at)
     known = find_suspension(cursor, device_id)
@@ -75,6 +79,7 @@ def resume(cursor: sqlite3.Cursor, device_id: str, reason: str, at: int) -> Chan
             raise ProofWanted(name=device_id)
         moved = moved._replace(state=known.resumes_to)
         cursor.execute(DELETE_SUSPENSION, (device_id,))
+    forget_uses_of(cursor, device_id)
     act = Act(at, "device.resume", device_id, reason, facts(state=moved.state.value))
     return Changed(update_device(cursor, moved), act, relay_concerned=is_active(moved))
 

@@ -18,6 +18,7 @@ from tsm_gateway.store import (
     enrolment_store,
     life_store,
     registration_store,
+    use_store,
 )
 from tsm_gateway.store.provisioning_read_store import ProvisioningReads
 
@@ -96,7 +97,8 @@ class ProvisioningStore(ProvisioningReads):
     def confirm(self, kid: bytes, *, overlap_s: int, at: int) -> Device:
         """Make a PENDING key of a registered device CURRENT, because it was used; see `register`.
 
-        Raises KeyNotWaiting for a key in any other state.
+        Raises MoveNotAllowed for a device that is neither registered nor active, KeyNotWaiting for a key in
+        any other state.
         """
         with self._writer.transaction() as cursor:
             return self._done(cursor, registration_store.confirm(cursor, kid, overlap_s, at))
@@ -112,6 +114,12 @@ class ProvisioningStore(ProvisioningReads):
         """Forget a confirmation that was judged; its outcome is the judge's to note."""
         with self._writer.transaction() as cursor:
             control_store.settle_arrival(cursor, kid, piv)
+
+    def refuse_arrival(self, kid: bytes, piv: int) -> None:
+        """Forget a confirmation that was not believed: nothing that came under its key so far was use."""
+        with self._writer.transaction() as cursor:
+            control_store.settle_arrival(cursor, kid, piv)
+            use_store.forget_use(cursor, kid)
 
     def move_control(
         self, message_id: bytes, state: ControlState, *, attempts: int, due_at: int, reason: str, at: int

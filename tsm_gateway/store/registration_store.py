@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 D = DeviceState
 PROVEN = {KeyState.PENDING, KeyState.CURRENT}  # a device may prove its current key again
-HAVE_REGISTERED = {D.REGISTERED, D.ACTIVE, D.SUSPENDED}
+IN_USE = {D.REGISTERED, D.ACTIVE}  # states in which the use of a key says that its owner has it
 PROVED = "proved by its crypto SE"  # why a device is in the state a proof led to
 CONFIRMED = "confirmed"  # why a message with a package is not sent any more
 
@@ -95,7 +95,7 @@ def confirm(cursor: sqlite3.Cursor, kid: bytes, overlap_s: int, at: int) -> Chan
         raise KeyNotWaiting(name=stored.key.owner, kid=kid.hex(), state=stored.key.state.value)
     device = find_device(cursor, stored.key.owner)
     known = cursor.execute(FIND_REGISTRATION, (device.device_id,)).fetchone()
-    if known is None or device.state not in HAVE_REGISTERED:
+    if known is None or device.state not in IN_USE:
         raise MoveNotAllowed(name=device.device_id, move="confirm", state=device.state.value)
     stored = _proven_key(cursor, kid, device.device_id, {KeyState.PENDING})
     replaced = _confirm(cursor, stored, _Confirmation(at, at + overlap_s if overlap_s else None))

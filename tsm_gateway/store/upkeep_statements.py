@@ -10,7 +10,7 @@ from tsm_gateway.registry.device import DeviceState, KeyState
 from tsm_gateway.store.dialect import compiled, fixed, given, limited
 from tsm_gateway.store.registry_statements import KEY
 from tsm_gateway.store.schema import device, replay_window, wrapped_key
-from tsm_gateway.store.schema_provisioning import key_order, key_package, registration
+from tsm_gateway.store.schema_provisioning import control_in, key_order, key_package, registration
 
 _newer = wrapped_key.alias("newer")
 # Something is done about it already: a key was ordered, or waits for the device.
@@ -73,7 +73,8 @@ LIST_OVERUSED_KEYS: Final = compiled(
     ),
     *("after", "up_to", "packets", "before", "limit"),
 )
-# Keys that replace another one, were used, and are not confirmed: the confirmation was lost.
+# Keys that replace another one, were used, and are not confirmed: the confirmation was lost. While one waits
+# to be judged, that decides.
 LIST_USED_PENDING: Final = compiled(
     limited(
         select(*KEY, replay_window.c.highest, replay_window.c.bitmap, replay_window.c.crc, *key_package.c)
@@ -88,12 +89,10 @@ LIST_USED_PENDING: Final = compiled(
                 wrapped_key.c.kid > given("after"),
             ),
             device.c.state.in_(
-                [
-                    fixed(state)
-                    for state in (DeviceState.REGISTERED, DeviceState.ACTIVE, DeviceState.SUSPENDED)
-                ]
+                [fixed(DeviceState.REGISTERED), fixed(DeviceState.ACTIVE)]  # nobody knows who has others
             ),
             replay_window.c.highest > key_package.c.unused_at,
+            ~select(control_in.c.kid).where(control_in.c.kid == wrapped_key.c.kid).exists(),
         )
         .order_by(wrapped_key.c.kid),
         "limit",
