@@ -241,6 +241,15 @@ def test_an_authority_keeps_to_its_own_uses(extensions: Any) -> None:
     assert refusal(limited.issue(PUBLIC["p256"]), issuer) == "certificate-untrusted"
 
 
+def test_an_authority_constrained_in_directory_names_vouches_for_nobody() -> None:
+    within = x509.NameConstraints([x509.DirectoryName(name("", "Phones Ltd"))], None)
+    limited = Authority("Limited", above=ROOT, extensions=[CA, (within, True)])
+    issuer = read_issuer("x", anchors=pem(ROOT.certificate), intermediates=pem(limited.certificate))
+    for organisation in ("Phones Ltd", "Somebody Else"):
+        device = limited.issue(PUBLIC["p256"], name("x", organisation))
+        assert refusal(device, issuer) == "certificate-untrusted"
+
+
 def test_an_expired_authority_is_told_from_a_stranger() -> None:
     old = Authority("Old", above=ROOT, lifetime=(NOW - 100 * DAY, NOW - DAY))
     issuer = Issuer("maker", (ROOT.certificate,), (old.certificate,))

@@ -233,6 +233,36 @@ def test_of_another_root_of_the_same_name_only_the_bad_word_counts() -> None:
     assert verdict(trusted(ROOT.crl(), "required"), device) == "trusted"
 
 
+def test_of_two_issuers_over_one_root_the_strictest_decides() -> None:
+    lax, strict = issuer(policy="off"), issuer(SUB.crl(DEVICE))
+    wanting = issuer(ROOT_LIST, policy="required")
+    for order in (lax, strict), (strict, lax):
+        with pytest.raises(CertificateRefused) as refused:
+            judge(der(DEVICE), order, NOW)
+        assert refused.value.code == "certificate-revoked"
+    with pytest.raises(CertificateRefused) as refused:
+        judge(der(DEVICE), [lax, wanting], NOW)
+    assert refused.value.code == "revocation-unknown"
+    assert judge(der(DEVICE), [lax, issuer(SUB_LIST)], NOW).issuer == "maker"
+
+
+def test_of_an_authority_with_two_certificates_one_may_be_revoked() -> None:
+    twin = Authority("Sub", above=ROOT, key=SUB.key)
+    both = twin.certificate, SUB.certificate
+
+    def trusted(*order: x509.Certificate, revoked: tuple[x509.Certificate, ...]) -> Issuer:
+        lists = [ROOT.crl(*revoked), SUB_LIST]
+        between = pem(*order)
+        return read_issuer("maker", anchors=pem(ROOT.certificate), intermediates=between, crls=lists)
+
+    for order in (both, both[::-1]):
+        for each in both:
+            assert verdict(trusted(*order, revoked=(each,))) == "trusted"
+        assert verdict(trusted(*order, revoked=both)) == "certificate-revoked"
+        asked = questions(der(DEVICE), [trusted(*order, revoked=())._replace(ocsp=URL)], NOW)
+        assert {each.certificate for each in asked} == {DEVICE, *both}
+
+
 def test_a_hundred_thousand_entries_are_looked_up_at_once() -> None:
     entries = [entry_of((1 << 100) + number) for number in range(100_000)]
     trusted = issuer(SUB.crl(entry_of(1), more=entries))

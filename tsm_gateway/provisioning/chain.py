@@ -4,6 +4,8 @@ What the library's verifier looks at: signatures and their algorithms (no SHA-1;
 hold any key, authorities hold P-256, P-384, P-521 or RSA from 2048 bits), names, validity, cA and path
 length, name constraints, unknown critical extensions. What it leaves to us, and where that is done: uses
 of authorities (here), uses and key of the device (`device_trust`), revocation (`revocation`).
+Of name constraints the verifier knows some kinds only: an authority constrained in directory names vouches
+for nobody here, whether what it issued keeps to them or not. It is refused rather than overlooked.
 Device certificates seldom have a subjectAltName, hence no Web PKI profile.
 """
 
@@ -37,17 +39,18 @@ if TYPE_CHECKING:
     from tsm_gateway.provisioning.issuer import Issuer
 
 MAX_DEPTH: Final = 4  # authorities between device and anchor
+MAX_PATHS: Final = 8  # looked at under one issuer; more than one takes authorities with two certificates
 
 
-class Chain(NamedTuple):
-    """A verified path and whose it is."""
+class Vouching(NamedTuple):
+    """An issuer that vouches for a certificate, and every way it does so."""
 
-    certificates: tuple[Certificate, ...]  # from the device's to the anchor's
     issuer: Issuer
+    paths: tuple[tuple[Certificate, ...], ...]  # each from the device's certificate to an anchor
 
 
-def find_chain(certificate: Certificate, issuers: Sequence[Issuer], at: int) -> Chain:
-    """The chain to the first issuer that vouches for `certificate` at Unix second `at`.
+def find_chains(certificate: Certificate, issuers: Sequence[Issuer], at: int) -> list[Vouching]:
+    """The issuers that vouch for `certificate` at Unix second `at`, in their order; one at least.
 
     Its own validity is not judged here: outside it the nearest moment inside counts, so that an expired
     certificate of a trusted issuer is told from a stranger's. Raises CertificateUnreadable for a validity
@@ -59,14 +62,37 @@ def find_chain(certificate: Certificate, issuers: Sequence[Issuer], at: int) -> 
     except (ValueError, OverflowError):
         raise CertificateUnreadable from None
     now = min(max(at, first), last)
-    for issuer in issuers:
-        if path := _path(certificate, issuer, now):
-            return Chain(path, issuer)
+    found = [Vouching(issuer, paths) for issuer in issuers if (paths := _paths(certificate, issuer, now))]
+    if found:
+        return found
     was_good = any(_path(certificate, issuer, then) for issuer in issuers for then in (first, last))
     raise IssuerExpired if was_good else CertificateUntrusted
 
 
-def _path(certificate: Certificate, issuer: Issuer, at: int) -> tuple[Certificate, ...] | None:
+def _paths(certificate: Certificate, issuer: Issuer, at: int) -> tuple[tuple[Certificate, ...], ...]:
+    """Every path: where an authority has another certificate, also those that leave out the one found."""
+    found: list[tuple[Certificate, ...]] = []
+    left_out: list[frozenset[Certificate]] = [frozenset()]
+    for without in left_out:
+        path = _path(certificate, issuer, at, without)
+        if path is None or path in found:
+            continue
+        found.append(path)
+        if len(found) == MAX_PATHS:
+            break
+        left_out += [without | {each} for each in path[1:-1] if _has_twin(each, issuer)]
+    return tuple(found)
+
+
+def _has_twin(authority: Certificate, issuer: Issuer) -> bool:
+    """Whether the issuer's files hold another certificate of that name, and with it perhaps another path."""
+    known = (*issuer.anchors, *issuer.intermediates)
+    return any(each.subject == authority.subject and each != authority for each in known)
+
+
+def _path(
+    certificate: Certificate, issuer: Issuer, at: int, without: frozenset[Certificate] = frozenset()
+) -> tuple[Certificate, ...] | None:
     if certificate in issuer.anchors:  # would be trusted without any authority's word
         return None
     policy = (
@@ -76,8 +102,9 @@ def _path(certificate: Certificate, issuer: Issuer, at: int) -> tuple[Certificat
         .max_chain_depth(MAX_DEPTH)
         .extension_policies(ca_policy=_AUTHORITIES, ee_policy=ExtensionPolicy.permit_all())
     )
+    between = [each for each in issuer.intermediates if each not in without]
     try:
-        verified = policy.build_client_verifier().verify(certificate, list(issuer.intermediates))
+        verified = policy.build_client_verifier().verify(certificate, between)
     except VerificationError:
         return None
     return tuple(verified.chain)

@@ -31,15 +31,16 @@ from tsm_gateway.provisioning.certificate_errors import (
     CertificateExpired,
     CertificateNotYetValid,
     CertificateUnreadable,
+    CertificateUntrusted,
     CertificateUsage,
     KeyCertificateMismatch,
     KeyUnsupported,
     KeyWeak,
     SignatureWeak,
 )
-from tsm_gateway.provisioning.chain import find_chain
+from tsm_gateway.provisioning.chain import find_chains
 from tsm_gateway.provisioning.device_key import SIGNING, DevicePublicKey, KeyKind, PublicKey, kind_of
-from tsm_gateway.provisioning.revocation import check_revocation, questions_about
+from tsm_gateway.provisioning.revocation import check_vouched, questions_about
 from tsm_gateway.provisioning.revocation_list import STRONG_HASHES
 from tsm_gateway.provisioning.weak_key import refuse_weak
 from tsm_gateway.provisioning.x509_fields import (
@@ -69,7 +70,7 @@ class TrustedDevice(NamedTuple):
 
     der: bytes
     device_id: str  # "d:" and the first 8 octets of SHA-256 over SubjectPublicKeyInfo (DER), in hex
-    issuer: str  # the configured name
+    issuer: str  # the configured name, of several that vouch for it that of the first
     kind: KeyKind  # P256, ED25519 or RSA
     public_key: DevicePublicKey
     may_receive: bool  # key packages may be sealed to this very certificate
@@ -98,15 +99,15 @@ def judge(
     CertificateRefused.
     """
     found = _read(der, SIGNING)
-    chain, issuer = find_chain(found.certificate, issuers, at)
+    vouched = find_chains(found.certificate, issuers, at)
     _check_validity(found.certificate, at)
     _check_signing(found.certificate)
-    check_revocation(chain, issuer, at, ocsp)
+    check_vouched(vouched, at, ocsp)
     key = cast("DevicePublicKey", found.public_key)  # `_read` took only kinds that sign
     return TrustedDevice(
         der=der,
         device_id=device_id_of(key),
-        issuer=issuer.name,
+        issuer=vouched[0].issuer.name,
         kind=found.kind,
         public_key=key,
         may_receive=_may_receive(found),
@@ -132,12 +133,13 @@ def judge_key_certificate(
     own = x509.load_der_x509_certificate(device.der).subject
     if not list(subject) or subject.public_bytes() != own.public_bytes():
         raise KeyCertificateMismatch(reason="subject")
-    same = [each for each in issuers if each.name == device.issuer]
-    chain, issuer = find_chain(found.certificate, same, at)
+    vouched = find_chains(found.certificate, issuers, at)
+    if device.issuer not in {each.issuer.name for each in vouched}:
+        raise CertificateUntrusted
     _check_validity(found.certificate, at)
     if is_authority(found.certificate) or not _may_receive(found):
         raise CertificateUsage
-    check_revocation(chain, issuer, at, ocsp)
+    check_vouched(vouched, at, ocsp)
     return KeyCertificate(der, cast("X25519PublicKey", found.public_key))
 
 
@@ -146,7 +148,7 @@ def questions(der: bytes, issuers: Sequence[Issuer], at: int) -> list[OcspQuesti
     if not any(issuer.ocsp for issuer in issuers):
         return []  # nobody to ask: spare building the chain twice
     found = _read(der, frozenset(KeyKind))
-    return questions_about(*find_chain(found.certificate, issuers, at))
+    return questions_about(find_chains(found.certificate, issuers, at))
 
 
 def device_id_of(key: DevicePublicKey) -> str:

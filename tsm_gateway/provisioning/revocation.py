@@ -14,7 +14,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tsm_gateway.provisioning.certificate_errors import CertificateRevoked, RevocationUnknown
+from tsm_gateway.provisioning.certificate_errors import (
+    CertificateRefused,
+    CertificateRevoked,
+    RevocationUnknown,
+)
 from tsm_gateway.provisioning.issuer import RevocationPolicy
 from tsm_gateway.provisioning.ocsp import (
     OcspAnswerUnusable,
@@ -30,8 +34,26 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from tsm_gateway.provisioning.chain import Vouching
     from tsm_gateway.provisioning.issuer import Issuer
     from tsm_gateway.provisioning.revocation_list import RevocationList
+
+
+def check_vouched(vouched: Sequence[Vouching], at: int, ocsp: Mapping[bytes, bytes]) -> None:
+    """Pass what satisfies every issuer that vouches for it: of several over one root the strictest decides.
+
+    Each is satisfied by one path: an authority with two certificates may have one of them revoked. Raises
+    CertificateRevoked, RevocationUnknown.
+    """
+    for issuer, paths in vouched:
+        refusals = []
+        for path in paths:
+            try:
+                check_revocation(path, issuer, at, ocsp)
+            except CertificateRefused as refused:
+                refusals.append(refused)
+        if len(refusals) == len(paths):
+            raise refusals[0]
 
 
 def check_revocation(
@@ -65,14 +87,16 @@ def standing_of(
     return Standing.UNKNOWN
 
 
-def questions_about(chain: Sequence[Certificate], issuer: Issuer) -> list[OcspQuestion]:
-    """What the issuer's responder should be asked: every certificate of the chain but the anchor."""
-    if not issuer.ocsp or issuer.revocation is RevocationPolicy.OFF:
-        return []
-    return [
-        OcspQuestion(issuer.ocsp, build_request(certificate, authority), certificate, authority)
-        for certificate, authority in pairwise(chain)
-    ]
+def questions_about(vouched: Sequence[Vouching]) -> list[OcspQuestion]:
+    """What responders should be asked: about every certificate of every path but the anchors, once each."""
+    found = {
+        (issuer.ocsp, build_request(certificate, authority)): (certificate, authority)
+        for issuer, paths in vouched
+        if issuer.ocsp and issuer.revocation is not RevocationPolicy.OFF
+        for path in paths
+        for certificate, authority in pairwise(path)
+    }
+    return [OcspQuestion(*asked, *about) for asked, about in found.items()]
 
 
 def _by_list(
