@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Act = Callable[[SqliteStore, str, str, int], Device]  # store, device id, reason, Unix seconds
 
-FOREVER = "{} devices will never pay again: their keys are retired, their elements are free. Go on?"
+FOREVER = "Devices that will never pay again, keys retired and elements free: {}. Go on?"
 FOUND_AGAIN = "it gets a new key as soon as its crypto SE asks: who had the phone may have used the old one"
 
 

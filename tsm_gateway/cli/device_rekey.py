@@ -34,7 +34,7 @@ NEXT = {
     "new key the old one stays in use (`device show` tells which)",
 }
 IDLE = "there is no [provisioning] here: the orders wait until a provisioning process runs on this store"
-MANY = "{} devices will get new keys. Go on?"
+MANY = "Devices that will get new keys: {}. Go on?"
 
 
 class NumberWanted(TsmError):
