@@ -28,7 +28,13 @@ from tests.store.provisioning_samples import (
 from tests.store.samples import FIRST_WINDOW, NOW, device_id, device_key, kid
 from tsm_gateway.registry.control import ControlState
 from tsm_gateway.registry.device import DeviceState, KeyState
-from tsm_gateway.registry.errors import KeyNotWaiting, MoveNotAllowed, NotKnown, SecureElementTaken
+from tsm_gateway.registry.errors import (
+    ElementsChanged,
+    KeyNotWaiting,
+    MoveNotAllowed,
+    NotKnown,
+    SecureElementTaken,
+)
 from tsm_gateway.registry.suspension import SuspensionKind
 
 if TYPE_CHECKING:
@@ -158,7 +164,8 @@ def test_a_secure_element_belongs_to_one_live_device(store: SqliteStore, role: s
     theirs = getattr(registration(10), taken)
     with pytest.raises(SecureElementTaken) as caught:
         store.provisioning.register(registration(11, **{role: theirs}), overlap_s=0, at=NOW)
-    assert caught.value.facts == {"name": device_id(11), "holder": device_id(10)}
+    facts = {"name": device_id(11), "holder": device_id(10), "elements": theirs.hex()}
+    assert caught.value.facts == facts
     assert state_of(store, 11) is DeviceState.KEYED
     assert standing(store, 11).registration is None
     assert key_states(store, 11) == {1: PENDING}
@@ -189,13 +196,49 @@ def test_a_suspended_device_keeps_its_elements(store: SqliteStore) -> None:
         store.provisioning.register(registration(11, app_se=registration(10).app_se), overlap_s=0, at=NOW)
 
 
-def test_a_device_may_come_with_another_application_element(store: SqliteStore) -> None:
-    registered(store, 10)
+@pytest.mark.parametrize("role", ["crypto_se", "app_se"])
+def test_a_registered_device_cannot_change_its_elements_by_itself(store: SqliteStore, role: str) -> None:
+    registered(store)
+    before = standing(store)
+    with pytest.raises(ElementsChanged):
+        store.provisioning.register(registration(**{role: b"another one"}), overlap_s=0, at=NOW)
+    swapped = registration(crypto_se=registration().app_se, app_se=registration().crypto_se)
+    with pytest.raises(ElementsChanged):
+        store.provisioning.register(swapped, overlap_s=0, at=NOW)
+    assert standing(store) == before
+
+
+def test_elements_that_an_operator_freed_are_whose_who_proves_them_next(store: SqliteStore) -> None:
+    registered(store, 10)  # with ids that are those of 11
     keyed(store, 11)
-    store.provisioning.register(registration(app_se=b"new phone"), overlap_s=0, at=NOW)
-    store.provisioning.register(registration(11, app_se=registration(10).app_se), overlap_s=0, at=NOW)
+    ours = registration(11, crypto_se=registration(10).crypto_se, app_se=registration(10).app_se)
+    store.provisioning.forget_elements(device_id(10), reason="claimed by 11", at=NOW)
     store.flush()
-    assert standing(store, 11).registration is not None
+    entry = store.provisioning.audit(store.provisioning.audit_head()[0] - 1)[0].entry
+    assert (entry.action, entry.reason) == ("device.forget-elements", "claimed by 11")
+    assert dict(entry.facts)["elements"] == f"{ours.crypto_se.hex()} {ours.app_se.hex()}"
+    assert state_of(store, 10) is DeviceState.REGISTERED
+    assert standing(store, 10).registration == registration(10)  # on record
+    assert store.check() == []
+    store.provisioning.register(ours, overlap_s=0, at=NOW)
+    store.flush()
+    with pytest.raises(SecureElementTaken):
+        store.provisioning.register(registration(10), overlap_s=0, at=NOW)
+    new = registration(10, crypto_se=b"its own one", app_se=b"the other")
+    store.provisioning.register(new, overlap_s=0, at=NOW)
+    store.flush()
+    assert standing(store, 10).registration == new
+    assert store.check() == []
+
+
+def test_nobody_frees_elements_that_are_not_claimed(store: SqliteStore) -> None:
+    keyed(store)
+    for number in (10, 99):
+        with pytest.raises(NotKnown):
+            store.provisioning.forget_elements(device_id(number), reason="", at=NOW)
+    store.provisioning.terminate(device_id(10), reason="", at=NOW)
+    with pytest.raises(MoveNotAllowed):
+        store.provisioning.forget_elements(device_id(10), reason="", at=NOW)
 
 
 # --- confirmation by use ---

@@ -63,9 +63,8 @@ STEPS: dict[str, Step] = {
         device_id(10), certificate=b"new", enrolment=enrolment(issuer="b"), at=LATER
     ),
     "deliver": deliver_by_air,
-    "register": lambda store: store.provisioning.register(
-        registration(10, 2, app_se=b"another one"), overlap_s=OVERLAP_S, at=LATER
-    ),
+    "forget_elements": lambda store: store.provisioning.forget_elements(device_id(10), reason="", at=LATER),
+    "register": lambda store: store.provisioning.register(registration(10, 2), overlap_s=OVERLAP_S, at=LATER),
     "confirm": lambda store: store.provisioning.confirm(kid_of(10, 2), overlap_s=OVERLAP_S, at=LATER),
     "order": lambda store: store.provisioning.order(order(reason="other")),
     "move_control": lambda store: store.provisioning.move_control(

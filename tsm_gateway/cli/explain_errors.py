@@ -44,8 +44,11 @@ REMEDIES: Mapping[str, str] = {
     "already-known": "Choose another name, address, kid or file, or retire what holds it.",
     "key-not-waiting": "Nothing here: the device asks for a new challenge and proves its newest key. If one "
     "device goes on, `device rekey` makes it a new key.",
-    "secure-element-taken": "Find the other device with `audit list`: if it was replaced, `device replace` "
-    "or `device terminate` frees its elements; if not, one of the two is a copy.",
+    "secure-element-taken": "`audit list` names the elements and their holder: if that was replaced, `device "
+    "replace` or `device terminate` frees them; if it never had them, suspend it and free them with `device "
+    "elements ID --forget`.",
+    "elements-changed": "If its secure elements were replaced indeed, `device elements ID --forget` lets it "
+    "register with the new ones; if not, suspend it.",
     "proof-wanted": "Let the handset reach channel 1, where it proves itself; if its crypto SE is gone, "
     "`device replace` or `device terminate`.",
     "device-certificate-unusable": "Register the device with an X.509 certificate over a key of EC P-256, "
@@ -123,6 +126,8 @@ REMEDIES: Mapping[str, str] = {
     "challenge-mismatch": "Nothing: the device's agent asks for a new challenge and answers that one.",
     "confirmation-wrong": "The crypto SE holds another key than the package carried: `device rekey` makes it "
     "a new one. If it comes again, suspend the device.",
+    "element-id-mismatch": "Compare `openssl x509 -subject` of the device's certificate with the crypto SE's "
+    'id: its serialNumber has to be that id in hexadecimal; or set the issuer\'s element_id to "claimed".',
     "elements-equal": "The handset has to report two physically separate secure elements.",
     "hybrid-key-malformed": _PEER_OCTETS,
     "hybrid-key-not-authentic": _PEER_OCTETS,

@@ -22,7 +22,7 @@ _CODES: Mapping[HTTPStatus, str] = {
     HTTPStatus.BAD_REQUEST: "request-malformed body-malformed",
     HTTPStatus.FORBIDDEN: (
         "device-terminated device-suspended test-device-refused proof-not-authentic proof-wrong-device "
-        "proof-wrong-key confirmation-wrong"
+        "proof-wrong-key confirmation-wrong elements-changed element-id-mismatch"
     ),
     HTTPStatus.NOT_FOUND: "path-unknown device-unknown no-key-package",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",

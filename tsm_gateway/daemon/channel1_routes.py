@@ -108,7 +108,8 @@ _HYBRID_KEY = (
 )
 _PROOF = (
     "proof-malformed proof-not-authentic proof-wrong-device proof-wrong-key confirmation-wrong "
-    "elements-equal challenge-stale challenge-mismatch secure-element-taken key-not-waiting "
+    "elements-equal elements-changed element-id-mismatch challenge-stale challenge-mismatch "
+    "secure-element-taken key-not-waiting "
 )
 
 ROUTES = (

@@ -58,6 +58,12 @@ class ElementsEqual(ProofRefused):
     code = "elements-equal"
 
 
+class ElementIdMismatch(ProofRefused):
+    """The proof names another crypto SE than the device's certificate, or that names none (serialNumber)."""
+
+    code = "element-id-mismatch"
+
+
 class HybridKeyMalformed(Malformed):
     """The hybrid key is not of the format, or no X-Wing public key."""
 

@@ -41,6 +41,12 @@ class SecureElementTaken(TsmError):
     code, side, temporary = "secure-element-taken", Side.PEER, False
 
 
+class ElementsChanged(TsmError):
+    """The device is registered with other secure elements: an operator has to free those first."""
+
+    code, side, temporary = "elements-changed", Side.PEER, False
+
+
 class ProofWanted(TsmError):
     """Only a fresh proof by the device's crypto SE ends this suspension."""
 

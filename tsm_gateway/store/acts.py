@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tsm_gateway.registry.device import Device
 
 STORE: Final = "store"  # the subject of an act on no single device or provider
+FORGET_ELEMENTS: Final = "device.forget-elements"  # explains a registration without its elements
 SHOWN_DIGITS: Final = 2  # of a telephone number
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import case, func, not_, or_, select
+from sqlalchemy import and_, case, func, not_, or_, select
 
+from tsm_gateway.registry.audit import DONE
 from tsm_gateway.registry.device import DeviceState, KeyState
 from tsm_gateway.relay.states import MessageState
+from tsm_gateway.store.acts import FORGET_ELEMENTS
 from tsm_gateway.store.dialect import compiled, fixed
 from tsm_gateway.store.schema import (
     device,
@@ -23,6 +25,7 @@ from tsm_gateway.store.schema import (
     wrapped_key,
 )
 from tsm_gateway.store.schema_provisioning import (
+    audit,
     audit_head,
     control_in,
     control_out,
@@ -51,6 +54,17 @@ _elements = (
         secure_element.c.se_id.in_([registration.c.crypto_se, registration.c.app_se]),
     )
     .scalar_subquery()
+)
+# By an operator, since it registered.
+_freed = (
+    select(audit.c.sequence)
+    .where(
+        audit.c.subject == registration.c.device_id,
+        audit.c.action == fixed(FORGET_ELEMENTS),
+        audit.c.outcome == fixed(DONE),
+        audit.c.at >= registration.c.registered_at,
+    )
+    .exists()
 )
 
 RULES: Final[Mapping[str, str]] = {
@@ -138,12 +152,14 @@ RULES: Final[Mapping[str, str]] = {
             wrapped_key.c.state.in_([fixed(state) for state in ACCEPTED]),
         )
     ),
-    "a registered device that lives has its two secure elements, no other has": compiled(
+    "a registered device that lives has its two secure elements unless freed, no other has": compiled(
         select(func.count()).select_from(
             select(registration.c.device_id)
             .join(device, device.c.device_id == registration.c.device_id)
             .where(
-                _elements != case((device.c.state == fixed(DeviceState.TERMINATED), fixed(0)), else_=fixed(2))
+                _elements
+                != case((device.c.state == fixed(DeviceState.TERMINATED), fixed(0)), else_=fixed(2)),
+                not_(and_(_elements == fixed(0), _freed)),
             )
             .subquery()
         )

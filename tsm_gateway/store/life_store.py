@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from tsm_gateway.registry import transitions
 from tsm_gateway.registry.device import DeviceMove, DeviceState
-from tsm_gateway.registry.errors import MoveNotAllowed, ProofWanted
+from tsm_gateway.registry.errors import MoveNotAllowed, NotKnown, ProofWanted
 from tsm_gateway.registry.suspension import Suspension, SuspensionKind, aggravated
-from tsm_gateway.store.acts import Act, Changed, facts, is_active, number_fact
+from tsm_gateway.store.acts import FORGET_ELEMENTS, Act, Changed, facts, is_active, number_fact
 from tsm_gateway.store.control_store import drop_all, give_up
 from tsm_gateway.store.enrolment_store import live_device
 from tsm_gateway.store.key_store import keys_of_device, retire_keys
@@ -95,6 +95,16 @@ def terminate(cursor: sqlite3.Cursor, device_id: str, reason: str, at: int) -> C
     drop_all(cursor, device_id, [stored.key.kid for stored in keys_of_device(cursor, device_id)])
     act = Act(at, "device.terminate", device_id, reason, facts(was=device.state.value))
     return Changed(update_device(cursor, moved), act, relay_concerned=is_active(device))
+
+
+def forget_elements(cursor: sqlite3.Cursor, device_id: str, reason: str, at: int) -> Changed:
+    """See `ProvisioningStore.forget_elements`. Raises NotKnown, MoveNotAllowed."""
+    device = live_device(cursor, device_id, "forget-elements")
+    freed = free_elements(cursor, device_id)
+    if not freed:
+        raise NotKnown(what="secure elements", name=device_id)
+    told = facts(elements=" ".join(each.hex() for each in freed))
+    return Changed(device, Act(at, FORGET_ELEMENTS, device_id, reason, told), relay_concerned=False)
 
 
 def activate(cursor: sqlite3.Cursor, device_id: str, reason: str, at: int) -> Changed:

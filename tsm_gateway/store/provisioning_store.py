@@ -89,7 +89,8 @@ class ProvisioningStore(ProvisioningReads):
 
         Every earlier key that was PENDING or CURRENT stays accepted for `overlap_s`, 0 = not at all. A
         keyed device is registered, and one suspended until it proves itself resumes. Raises
-        SecureElementTaken, KeyNotWaiting for a key that is neither PENDING nor CURRENT.
+        SecureElementTaken, ElementsChanged for a device that is registered with other secure elements
+        (`forget_elements`), KeyNotWaiting for a key that is neither PENDING nor CURRENT.
         """
         with self._writer.transaction() as cursor:
             return self._done(cursor, registration_store.register(cursor, registration, overlap_s, at))
@@ -156,6 +157,14 @@ class ProvisioningStore(ProvisioningReads):
         """End a device for good: its keys, orders and messages, and its claim to its secure elements."""
         with self._writer.transaction() as cursor:
             return self._done(cursor, life_store.terminate(cursor, device_id, reason, at))
+
+    def forget_elements(self, device_id: str, *, reason: str, at: int) -> Device:
+        """End a live device's claim to its secure elements: whoever proves them next has them.
+
+        Its state and its registration on record stay. Raises NotKnown where it claims none.
+        """
+        with self._writer.transaction() as cursor:
+            return self._done(cursor, life_store.forget_elements(cursor, device_id, reason, at))
 
     def activate(self, device_id: str, *, reason: str, at: int) -> Device:
         """Let a registered device pay."""

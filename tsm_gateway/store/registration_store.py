@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tsm_gateway.registry import transitions
 from tsm_gateway.registry.device import DeviceMove, DeviceState, KeyState
-from tsm_gateway.registry.errors import KeyNotWaiting, MoveNotAllowed, SecureElementTaken
+from tsm_gateway.registry.errors import (
+    ElementsChanged,
+    KeyNotWaiting,
+    MoveNotAllowed,
+    SecureElementTaken,
+)
 from tsm_gateway.store.acts import Act, Changed, facts, is_active
 from tsm_gateway.store.control_store import give_up
 from tsm_gateway.store.key_store import confirm_key, find_key, keys_of_device
@@ -109,13 +114,14 @@ def find_suspension(cursor: sqlite3.Cursor, device_id: str) -> Suspension | None
     return None if row is None else read_suspension(row)
 
 
-def free_elements(cursor: sqlite3.Cursor, device_id: str) -> None:
-    """Let other devices register with the secure elements of this one. Raises RowDamaged."""
+def free_elements(cursor: sqlite3.Cursor, device_id: str) -> list[bytes]:
+    """Let other devices register with the secure elements of this one; which it had. Raises RowDamaged."""
     row = cursor.execute(FIND_REGISTRATION, (device_id,)).fetchone()
-    if row is not None:
-        known = read_registration(row)
-        for se_id in (known.crypto_se, known.app_se):
-            cursor.execute(DELETE_ELEMENT, (se_id, device_id))
+    if row is None:
+        return []
+    known = read_registration(row)
+    named = (known.crypto_se, known.app_se)
+    return [each for each in named if cursor.execute(DELETE_ELEMENT, (each, device_id)).rowcount]
 
 
 def _after_proof(device: Device, suspension: Suspension | None) -> DeviceState:
@@ -140,13 +146,33 @@ def _proven_key(cursor: sqlite3.Cursor, kid: bytes, device_id: str, states: set[
 
 
 def _claim_elements(cursor: sqlite3.Cursor, registration: Registration) -> None:
-    """Give up those of an earlier registration and take these. Raises SecureElementTaken."""
-    free_elements(cursor, registration.device_id)
-    for se_id in (registration.crypto_se, registration.app_se):
-        row = cursor.execute(FIND_ELEMENT, (se_id,)).fetchone()
-        if row is not None:
-            raise SecureElementTaken(name=registration.device_id, holder=read_element(row)[1])
-        cursor.execute(INSERT_ELEMENT, element_row(se_id, registration.device_id))
+    """Take the elements that are proved, or find that the device has them. Raises as `register`.
+
+    A device says by itself which elements it has, so it says it once: what it claimed stays its own, and
+    all it has, until an operator frees it.
+    """
+    owner, wanted = registration.device_id, (registration.crypto_se, registration.app_se)
+    known = cursor.execute(FIND_REGISTRATION, (owner,)).fetchone()
+    if known is not None:
+        before = read_registration(known)
+        held = (before.crypto_se, before.app_se)
+        if owner in {_holder(cursor, each) for each in held}:
+            if held != wanted:
+                raise ElementsChanged(name=owner)
+            return
+    holders = {each: holder for each in wanted if (holder := _holder(cursor, each))}
+    if wanted[0] == wanted[1]:
+        holders[wanted[0]] = owner
+    if holders:
+        who = " ".join(sorted(set(holders.values())))
+        raise SecureElementTaken(name=owner, elements=" ".join(each.hex() for each in holders), holder=who)
+    cursor.executemany(INSERT_ELEMENT, [element_row(each, owner) for each in wanted])
+
+
+def _holder(cursor: sqlite3.Cursor, se_id: bytes) -> str:
+    """The device that is registered with an element, "" = none. Raises RowDamaged."""
+    row = cursor.execute(FIND_ELEMENT, (se_id,)).fetchone()
+    return "" if row is None else read_element(row)[1]
 
 
 def _confirm(cursor: sqlite3.Cursor, stored: StoredKey, when: _Confirmation) -> bool:
