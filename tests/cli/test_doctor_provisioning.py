@@ -131,17 +131,13 @@ def test_without_an_issuer_no_device_can_enrol(provisioned: Provisioned) -> None
 
 
 @pytest.mark.parametrize(
-    ("until", "policy", "verdict"),
-    [
-        (NOW + DAY, "required", "OK"),
-        (NOW - DAY, "required", "FAIL"),
-        (NOW - DAY, "when_known", "WARN"),
-    ],
+    ("good_for_s", "policy", "verdict"),
+    [(DAY, "required", "OK"), (-DAY, "required", "FAIL"), (-DAY, "when_known", "WARN")],
 )
 def test_a_stale_revocation_list_is_named(
-    provisioned: Provisioned, until: int, policy: str, verdict: str
+    provisioned: Provisioned, good_for_s: int, policy: str, verdict: str
 ) -> None:
-    line = provisioned.crl(until)
+    line = provisioned.crl(NOW + good_for_s)
     provisioned.configure(ISSUER.format(folder=provisioned.folder) + line + f'revocation = "{policy}"\n')
     found = provisioned.found("issuer maker")
     assert found[-1][0] == verdict
