@@ -82,6 +82,11 @@ REMEDIES: Mapping[str, str] = {
     "its devices are taken.",
     "certificate.expiring": "See `tsm-gateway pki status`; renew ours with `pki renew`, ask the issuer for "
     "theirs, then reload provisioning (SIGHUP).",
+    "device.revoked": "Ask the issuer why; `device terminate` ends it, `device resume` takes it back: then "
+    "it is suspended again unless the issuer took the revocation back.",
+    "certificates.swept": _NOTHING,
+    "certificates.unfit": "`explain` the error. Devices with an expired certificate have to enrol with a new "
+    "one; whoever was added by hand has no issuer here.",
     "listener.opened": _NOTHING,
     "listener.paused": "Raise LimitNOFILE= of the unit, or lower [provisioning] connections.",
     "handshake.refused": "Nothing: its reason says what the peer did wrong. If it is a device of yours: look "

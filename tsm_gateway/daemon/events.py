@@ -236,6 +236,25 @@ class Event(Enum):
         "a certificate or revocation list ends soon, or has ended",
     )
 
+    DEVICE_REVOKED = (
+        "device.revoked",
+        W,
+        "device state problem",
+        "a device's certificate was revoked: the device is suspended",
+    )
+    CERTIFICATES_SWEPT = (
+        "certificates.swept",
+        I,
+        "devices count seconds",
+        "the certificates of all devices were looked at again; count is of those suspended",
+    )
+    CERTIFICATES_UNFIT = (
+        "certificates.unfit",
+        W,
+        "error count",
+        "so many devices pay on with a certificate that would not be taken any more",
+    )
+
     LISTENER_OPENED = "listener.opened", I, "host port", "channel 1 takes connections"
     LISTENER_PAUSED = "listener.paused", E, "error pause_s", "no connection could be taken: a pause"
     HANDSHAKE_REFUSED = (

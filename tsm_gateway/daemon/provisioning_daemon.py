@@ -190,6 +190,7 @@ class ProvisioningDaemon:
             changed.append(f"master key (now version {sources.material.masters.current.version})")
         parts.held.now = sources.material
         parts.judge.forget()
+        parts.sweep.begin_anew()
         parts.certificates.watch(sources.items)
         channel.renew(sources.context, Limits.of(sources.material.section))
         text = ", ".join([*changed, "certificates and lists read again"])

@@ -39,6 +39,10 @@ class ProvisioningMetrics:
         self.commit_seconds = self.histogram("commit_seconds", "One group commit, fsync included.", COMMIT_S)
         self.commit_works = self.histogram("commit_works", "Pieces of work in one group commit.", SIZES)
         self.responders_silent = self.counter("responders_silent", "Times no OCSP answer of use came.")
+        self.swept = self.counter("certificates_swept", "Certificates looked at again.", ("outcome",))
+        self.sweep_ended = self.gauge(
+            "certificates_swept_timestamp_seconds", "When all were last looked at: Unix time; 0 = not yet."
+        )
         self.watchdog_missed = self.counter("watchdog_missed", "Feedings left out, by loop.", ("loop",))
         self.expiry = self.gauge(
             "expiry_timestamp_seconds", "When a certificate or list ends: Unix time.", ("owner", "use")

@@ -21,6 +21,7 @@ from tsm_gateway.daemon.provisioning_desk import Desk
 from tsm_gateway.daemon.provisioning_ledger import Ledger
 from tsm_gateway.daemon.recipients import Recipients
 from tsm_gateway.daemon.registering import Registering
+from tsm_gateway.daemon.revocation_sweep import RevocationSweep
 from tsm_gateway.provisioning.confirmation import CHALLENGE_OCTETS
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class ProvisioningParts:
     orders: KeyOrders
     policy: RekeyPolicy
     promotion: KeyPromotion
+    sweep: RevocationSweep
     certificates: CertificateWatch
     reports: ProvisioningReports
     wall: Callable[[], float]
@@ -100,6 +102,7 @@ def assemble(
         orders=KeyOrders(ledger, keying, reports, monotonic),
         policy=RekeyPolicy(ledger, held, reports, wall),
         promotion=KeyPromotion(ledger, reports, wall, held),
+        sweep=RevocationSweep(ledger, judge, reports, (wall, monotonic)),
         certificates=CertificateWatch(held, reports, wall),
         reports=reports,
         wall=wall,

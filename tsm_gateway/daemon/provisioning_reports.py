@@ -152,6 +152,21 @@ class ProvisioningReports:
             retry_in_s=retry_in_s,
         )
 
+    def revoked(self, device: Device, error: TsmError) -> None:
+        """A device was suspended, as its certificate was revoked; `device` is what it was before."""
+        self.log.emit(
+            Event.DEVICE_REVOKED, device=device.device_id, state=device.state.value, problem=str(error)
+        )
+
+    def swept(self, devices: int, suspended: int, seconds: float, at: float) -> None:
+        """Every device's certificate was looked at again; `at`: Unix seconds."""
+        self.metrics.sweep_ended.set(at)
+        self.log.emit(Event.CERTIFICATES_SWEPT, devices=devices, count=suspended, seconds=seconds)
+
+    def unfit(self, code: str, count: int) -> None:
+        """So many devices have a certificate that is refused with `code`."""
+        self.log.emit(Event.CERTIFICATES_UNFIT, error=code, count=count)
+
     def responder_silent(self, url: str, reason: str) -> None:
         """An OCSP responder gave no answer that proves anything."""
         self.metrics.responders_silent.inc()

@@ -1,4 +1,4 @@
-"""What provisioning does by the clock: two tasks, one table each.
+"""What provisioning does by the clock: three tasks.
 
 | every | what | waits for the disk |
 |---|---|---|
@@ -9,6 +9,7 @@
 | 1 s | judge confirmations that came over the air; make keys that were ordered | yes |
 | 10 s | make new keys current that are used | yes |
 | 5 min | order new keys for those that are too old or used too often | yes |
+| 1 s | look at some devices' certificates again, which may wait for responders | yes |
 
 Confirmations come ahead of the use of keys: a proof says more than a packet. A chore that fails for one
 device, or because the store is busy or full, is done again later; a broken store ends the daemon.
@@ -60,12 +61,14 @@ class ProvisioningUpkeep:
             Chore(EVERY_PROMOTION_S, self._unless_busy(parts.promotion.look)),
             Chore(EVERY_POLICY_S, self._unless_busy(parts.policy.look)),
         )
+        self._patient = (Chore(1.0, self._unless_busy(parts.sweep.look)),)
 
     async def run(self) -> None:
         """Do the chores until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(by_clock(self._prompt, self._monotonic), name="upkeep, prompt")
             group.create_task(by_clock(self._slow, self._monotonic), name="upkeep, slow")
+            group.create_task(by_clock(self._patient, self._monotonic), name="upkeep, patient")
 
     async def _watchdog(self) -> None:
         """Feed the service manager's watchdog, but only while the committer gets on."""

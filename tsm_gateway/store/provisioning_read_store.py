@@ -43,6 +43,7 @@ from tsm_gateway.store.upkeep_statements import (
     FIND_CREATED,
     LIST_AGED_KEYS,
     LIST_OVERUSED_KEYS,
+    LIST_PROVED,
     LIST_USED_PENDING,
 )
 
@@ -53,12 +54,13 @@ if TYPE_CHECKING:
 
     from tsm_gateway.registry.audit import ChainedEntry
     from tsm_gateway.registry.control import ControlArrival, ControlMessage
-    from tsm_gateway.registry.device import WrappedKey
+    from tsm_gateway.registry.device import Device, WrappedKey
     from tsm_gateway.registry.key_package import KeyOrder
     from tsm_gateway.registry.suspension import Suspension
     from tsm_gateway.store.connection_store import Reader
     from tsm_gateway.store.failures import Health
 
+    K = TypeVar("K", bytes, str)  # the kid or device id pages follow one another by
     T = TypeVar("T")
 
 WINDOW_VALUES: Final = 3  # of a window, behind its kid
@@ -163,6 +165,11 @@ class ProvisioningReads:
 
         return self._page(behind, _used_key, after, limit)
 
+    def proved_devices(self, *, after: str = "", limit: int = 1000) -> list[Device]:
+        """Devices that are REGISTERED or ACTIVE, by id, those behind `after`. From any thread, blocking."""
+        with reading(self._path, self._health) as reader:
+            return self._page(lambda last: reader.rows(LIST_PROVED, (last, limit)), read_device, after, limit)
+
     def providers_of(self, device_id: str) -> list[tuple[str, int, int]]:
         """Providers whom the device paid: name, payments still kept, when the last one came; by name."""
         return [tuple(row) for row in self._people.rows(LIST_PROVIDERS_OF, (device_id,))]
@@ -190,7 +197,7 @@ class ProvisioningReads:
         return found
 
     def _page(
-        self, behind: Callable[[bytes], list[Any]], read: Callable[[Any], T], after: bytes, limit: int
+        self, behind: Callable[[K], list[Any]], read: Callable[[Any], T], after: K, limit: int
     ) -> list[T]:
         """`limit` records, or all there are, however many rows among them are damaged."""
         found: list[T] = []

@@ -130,3 +130,18 @@ COUNT_UNCONFIRMED: Final = compiled(
     ),
     "before",
 )
+
+# --- whose certificates are looked at again ---
+
+LIST_PROVED: Final = compiled(
+    limited(
+        select(device)
+        .where(
+            device.c.device_id > given("after"),
+            device.c.state.in_([fixed(DeviceState.REGISTERED), fixed(DeviceState.ACTIVE)]),
+        )
+        .order_by(device.c.device_id),
+        "limit",
+    ),
+    *("after", "limit"),
+)
