@@ -20,14 +20,16 @@ AT = 1_800_000_000
 KEY = ec.generate_private_key(ec.SECP256R1())
 
 
-def certificate(key: Any = KEY, *, may_sign: bool | None = None, serial: int = 1) -> x509.Certificate:
+def certificate(
+    key: Any = KEY, *, may_sign: bool | None = None, serial: int = 1, public_key: Any = None
+) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "se")])
     at = dt.datetime.fromtimestamp(AT, dt.UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
-        .public_key(key.public_key())
+        .public_key(public_key or key.public_key())
         .serial_number(serial)
         .not_valid_before(at)
         .not_valid_after(at + dt.timedelta(days=1))
@@ -73,6 +75,19 @@ def test_a_renewed_certificate_over_the_same_key_is_the_same_device() -> None:
 def test_a_certificate_that_may_not_sign_is_refused() -> None:
     with pytest.raises(X509Unusable, match="digitalSignature"):
         read_device_certificate(certificate(may_sign=False).public_bytes(Encoding.DER), AT)
+
+
+@pytest.mark.parametrize(
+    ("public_key", "reason"),
+    [
+        (ed25519.Ed25519PublicKey.from_public_bytes((1).to_bytes(32, "little")), "low-order"),
+        (rsa.generate_private_key(3, 2048).public_key(), "rsa-exponent"),
+    ],
+    ids=["the point under which one signature fits every payment", "an exponent of 3"],
+)
+def test_a_key_that_gives_the_private_key_away_is_refused(public_key: Any, reason: str) -> None:
+    with pytest.raises(X509Unusable, match=reason):
+        read_device_certificate(certificate(public_key=public_key).public_bytes(Encoding.DER), AT)
 
 
 def test_another_curve_is_refused() -> None:

@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsm_gateway.provisioning import weak_key
+from tsm_gateway.envelope import weak_key
+from tsm_gateway.envelope.weak_key import has_close_primes, is_roca, weakness_of_rsa
 from tsm_gateway.provisioning.certificate_errors import KeyWeak
-from tsm_gateway.provisioning.weak_key import has_close_primes, is_roca, refuse_weak, weakness_of_rsa
+from tsm_gateway.provisioning.weak_key import refuse_weak
 
 FIELD = 2**255 - 19
 CHANCE = random.Random(20171015)

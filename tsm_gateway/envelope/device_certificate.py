@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tsm_gateway.envelope.certificate import load_public_key
+from tsm_gateway.envelope.weak_key import weakness_of
 from tsm_gateway.envelope.x509_octets import X509Unusable, load_certificate
 
 if TYPE_CHECKING:
@@ -31,12 +32,16 @@ class DeviceCertificate(NamedTuple):
 def read_device_certificate(octets: bytes, at: int) -> DeviceCertificate:
     """Read PEM or DER: valid at Unix second `at`, and allowed to sign if it states its uses.
 
-    Its key is EC P-256, Ed25519, or RSA of 2048 to 4096 bits. Raises X509Unusable,
-    DeviceCertificateUnusable for another kind of key.
+    Its key is EC P-256, Ed25519, or RSA of 2048 to 4096 bits, and does not give the private key away.
+    Raises X509Unusable, DeviceCertificateUnusable for another kind of key.
     """
     certificate = load_certificate(octets, at)
     der = certificate.public_bytes(Encoding.DER)
     key = load_public_key(der)
+    weakness = weakness_of(key)
+    if weakness is not None:
+        message = f"its key gives the private key away ({weakness})"
+        raise X509Unusable(message)
     if not _may_sign(certificate):
         message = "its key usage leaves out digitalSignature, and a device signs payments"
         raise X509Unusable(message)

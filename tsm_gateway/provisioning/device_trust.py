@@ -174,7 +174,7 @@ def _read(der: bytes, kinds: frozenset[KeyKind]) -> _Read:
     kind = kind_of(key)
     if kind not in kinds:
         raise KeyUnsupported
-    refuse_weak(cast("PublicKey", key))
+    refuse_weak(key)
     if digest is not None and not isinstance(digest, STRONG_HASHES):
         raise SignatureWeak
     return _Read(certificate, kind, cast("PublicKey", key))

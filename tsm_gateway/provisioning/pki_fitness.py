@@ -106,7 +106,7 @@ def _problem_of_request(request: CertificateSigningRequest) -> str | None:
     try:
         if kind_of(key) not in SIGNING:
             return "its key cannot sign"
-        refuse_weak(key)  # type: ignore[arg-type]  # one of the kinds that sign
+        refuse_weak(key)
     except CertificateRefused as refused:
         return str(refused)
     return None
@@ -125,7 +125,7 @@ def agent_subject(request: CertificateSigningRequest, owner: str) -> x509.Name:
 def _problem_of(use: Use, certificate: Certificate, at: int) -> str | None:
     usage, profile = key_usage(certificate), PROFILES[use]
     try:
-        refuse_weak(certificate.public_key())  # type: ignore[arg-type]  # others pass
+        refuse_weak(certificate.public_key())
     except CertificateRefused as refused:
         return str(refused)
     if not certificate.not_valid_before_utc <= moment(at) <= certificate.not_valid_after_utc:
