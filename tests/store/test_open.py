@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sqlite3
 import stat
@@ -10,6 +11,7 @@ import sys
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,9 +20,16 @@ from tsm_gateway.registry.errors import AlreadyKnown
 from tsm_gateway.relay.interfaces import StoreBusy
 from tsm_gateway.relay.states import MessageState
 from tsm_gateway.store.failures import StoreLocked, StoreUnreadable, StoreUnsafe
+from tsm_gateway.store.lock_store import sole_opener
 from tsm_gateway.store.sqlite_store import SqliteStore
 
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier as Gate
+
 ROOT = Path(__file__).parents[2]
+FORKED = multiprocessing.get_context("fork")
+ROUNDS = 12  # of processes that start together
+LOCKS = ("gateway.db.lock", "gateway.db.opening.lock")
 
 
 def test_a_new_store_is_made_and_found_again(tmp_path: Path) -> None:
@@ -38,11 +47,11 @@ def test_every_file_is_private_and_none_is_left_over(tmp_path: Path) -> None:
     store = populate(open_store(tmp_path / "new"))
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "new").iterdir()}
     assert modes == dict.fromkeys(
-        ("gateway.db", "gateway.db-wal", "gateway.db-shm", "gateway.db.lock", "mark.epoch"), 0o600
+        ("gateway.db", "gateway.db-wal", "gateway.db-shm", *LOCKS, "mark.epoch"), 0o600
     )
     store.close()
     left = {file.name for file in (tmp_path / "new").iterdir()}
-    assert left == {"gateway.db", "gateway.db.lock", "mark.epoch"}
+    assert left == {"gateway.db", *LOCKS, "mark.epoch"}
 
 
 def test_the_durable_settings_are_in_force(folder: Path) -> None:
@@ -79,6 +88,35 @@ def test_a_second_instance_is_refused_and_told_who_has_it(folder: Path) -> None:
     assert told.stdout.strip() == str(os.getpid())
     store.close()
     open_store(folder).close()
+
+
+def test_processes_that_start_together_on_an_empty_folder_all_open_it(tmp_path: Path) -> None:
+    for number in range(ROUNDS):
+        folder = tmp_path / str(number)
+        folder.mkdir(mode=0o700)
+        gate = FORKED.Barrier(4)
+        starters = [
+            FORKED.Process(target=_start, args=(folder, gate, each == 0), daemon=True) for each in range(4)
+        ]
+        for starter in starters:
+            starter.start()
+        for starter in starters:
+            starter.join(30)
+        assert [starter.exitcode for starter in starters] == [0] * 4
+
+
+def _start(folder: Path, gate: Gate, exclusive: bool) -> None:
+    gate.wait(20)
+    store = SqliteStore.open(folder / "gateway.db", mark=folder / "mark.epoch", exclusive=exclusive)
+    gate.wait(20)  # the relay keeps its lock while the others look
+    store.close()
+
+
+def test_who_opens_for_too_long_is_named(folder: Path) -> None:
+    path = folder / "gateway.db"
+    with sole_opener(path), pytest.raises(StoreLocked) as refused, sole_opener(path, patience_s=0.05):
+        pass
+    assert refused.value.facts["pid"] == str(os.getpid())
 
 
 def test_a_failed_open_gives_the_lock_back(folder: Path) -> None:

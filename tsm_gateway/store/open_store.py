@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tsm_gateway.store.connection_store import READ_S, Reader, connect, without_log
@@ -16,13 +16,14 @@ from tsm_gateway.store.failures import (
     translate,
 )
 from tsm_gateway.store.files_store import check_directory, check_file, sync_directory
-from tsm_gateway.store.lock_store import StoreLock
+from tsm_gateway.store.lock_store import StoreLock, sole_opener
 from tsm_gateway.store.migrate_store import HEAD, bring_up_to_date, create, revision_of
 from tsm_gateway.store.statements import READ_META
 from tsm_gateway.store.writer_store import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 AT_ONCE_S: Final = 0.0  # the daemon does not wait for a lock on its event loop: it is told StoreBusy
@@ -49,19 +50,19 @@ def open_database(
     """See `sqlite_store.SqliteStore.open`."""
     check_directory(path.parent)
     check_directory(mark.parent)
-    lock = StoreLock.take(path) if exclusive else None
-    try:
+    if patience_s is None:
+        patience_s = AT_ONCE_S if exclusive else PATIENT_S
+    if not exclusive:
         with _refused(path):
-            if patience_s is None:
-                patience_s = AT_ONCE_S if exclusive else PATIENT_S
+            return _open(path, mark, None, patience_s, accept_rollback=accept_rollback)
+    with sole_opener(path), ExitStack() as undo:
+        lock = StoreLock.take(path)
+        undo.callback(lock.release)
+        with _refused(path):
             opened = _open(path, mark, lock, patience_s, accept_rollback=accept_rollback)
-        if lock is not None:
-            # SQLite syncs the directory of a new log, too, but goes on when that fails.
-            sync_directory(path.parent)
-    except BaseException:
-        if lock is not None:
-            lock.release()
-        raise
+        # SQLite syncs the directory of a new log, too, but goes on when that fails.
+        sync_directory(path.parent)
+        undo.pop_all()
     return opened
 
 
@@ -78,8 +79,7 @@ def _open(
         found = revision_of(connection, path)
         if found != HEAD:
             connection.close()
-            with locked(path, lock):
-                bring_up_to_date(path, found)
+            _migrate(path, lock)
             connection = _connect(path, PATIENT_S, thorough=False)
         connection.execute(f"PRAGMA busy_timeout = {int(patience_s * 1000)}")
         health = Health()
@@ -105,9 +105,25 @@ def _create(path: Path, mark: Path, lock: StoreLock | None, *, accept_rollback: 
         raise StoreUnreadable(path=str(log), why="a log without its database: move it away")
     if not accept_rollback:
         verify(None, mark)
-    with locked(path, lock):
+    with _alone(path, lock):
         if not path.exists():  # another process may have been first
-            create(path)
+            with locked(path, lock):
+                create(path)
+
+
+def _migrate(path: Path, lock: StoreLock | None) -> None:
+    """Bring the file to this release's schema, unless another process has done so meanwhile."""
+    with _alone(path, lock):
+        with closing(connect(path, writing=False, timeout_s=PATIENT_S)) as connection:
+            found = revision_of(connection, path)
+        if found != HEAD:
+            with locked(path, lock):
+                bring_up_to_date(path, found)
+
+
+def _alone(path: Path, lock: StoreLock | None) -> AbstractContextManager[None]:
+    """Nobody else opens; whoever has the store's lock here holds that one already."""
+    return sole_opener(path) if lock is None else nullcontext()
 
 
 def _connect(path: Path, timeout_s: float, *, thorough: bool) -> sqlite3.Connection:
