@@ -11,12 +11,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.virtual.tsm import device_id_of, verify1
 from tsm_gateway.errors import TsmError
 from tsm_gateway.provisioning.device_trust import judge, judge_key_certificate
+from tsm_gateway.provisioning.element_id import ElementIdRule, check_element_id
 from tsm_gateway.provisioning.issuer import Issuer as TrustedIssuer
 from tsm_gateway.provisioning.issuer import RevocationPolicy, read_issuer
+from tsm_gateway.provisioning.proof_errors import ElementIdMismatch
 from tsm_gateway.virtual.identity import Kind, new_identity
 from tsm_gateway.virtual.issuer import Flaw, Issuer
 from tsm_gateway.virtual.issuer_files import read_issuer as read_folder
 from tsm_gateway.virtual.issuer_files import write_issuer
+from tsm_gateway.virtual.personalised import Subscription, Tsm, personalised
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,3 +109,14 @@ def test_its_folder_keeps_authorities_and_what_was_revoked(issuer: Issuer, tmp_p
     with pytest.raises(TsmError):
         judge(identity.certificate, [trusted(back)], NOW)
     judge(back.issue(Kind.P256, NOW).certificate, [trusted(issuer)], NOW)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_it_names_the_crypto_element_a_certificate_is_made_for(issuer: Issuer, kind: Kind) -> None:
+    identity = issuer.issue(kind, NOW)
+    record = personalised(identity, Tsm("tsm-1", b""), Subscription("+49170", 16_500, ()))
+    assert record.element is not None
+    rule = trusted(issuer)._replace(element_id=ElementIdRule.SERIAL_NUMBER)
+    check_element_id(record.element.crypto_se, identity.certificate, [rule], rule.name)
+    with pytest.raises(ElementIdMismatch):
+        check_element_id(record.element.app_se, identity.certificate, [rule], rule.name)

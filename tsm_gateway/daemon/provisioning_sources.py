@@ -11,10 +11,11 @@ from tsm_gateway.daemon.provisioning_material import Material
 from tsm_gateway.daemon.settings_secrets import secret_path, secret_value
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.keys.master_store import read_master
+from tsm_gateway.provisioning.element_id import ElementIdRule
 from tsm_gateway.provisioning.expiry import OWN, items_of_certificates, items_of_issuers
 from tsm_gateway.provisioning.issuer import RevocationPolicy, read_issuer
 from tsm_gateway.provisioning.pki import Use
-from tsm_gateway.provisioning.pki_fitness import check_fit, read_pair
+from tsm_gateway.provisioning.pki_fitness import check_apart, check_fit, read_certificate, read_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +73,8 @@ def _delivery_pair(section: ProvisioningSettings, at: int) -> Pair:
     octets = _octets(section.key_delivery_certificate)
     pair = read_pair(Use.KEY_DELIVERY.value, octets, secret_value(section.key_delivery_key))
     check_fit(Use.KEY_DELIVERY, pair.certificate, at, None)
+    channel = read_certificate(Use.CHANNEL_1.value, _octets(section.certificate))
+    check_apart(Use.KEY_DELIVERY.value, pair.certificate, {Use.CHANNEL_1.value: channel})
     return pair
 
 
@@ -83,6 +86,7 @@ def _issuer(settings: IssuerSettings) -> Issuer:
         crls=[_octets(path) for path in settings.crls],
         ocsp=settings.ocsp,
         revocation=RevocationPolicy(settings.revocation),
+        element_id=ElementIdRule(settings.element_id),
     )
 
 

@@ -36,6 +36,7 @@ class IssuerSettings(Section):
     crls: AbsolutePaths = ()  # PEM or DER, read again on SIGHUP
     ocsp: Url = ""  # responder that is asked about every certificate; "" = none
     revocation: Literal["when_known", "required", "off"] = "when_known"
+    element_id: Literal["claimed", "serial_number"] = "claimed"  # whose word a crypto SE's id is
 
 
 Issuers = Annotated[tuple[IssuerSettings, ...], BeforeValidator(as_tuple)]

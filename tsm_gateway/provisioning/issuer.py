@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from tsm_gateway.provisioning.certificate_errors import IssuerUnusable, KeyWeak
+from tsm_gateway.provisioning.element_id import ElementIdRule
 from tsm_gateway.provisioning.revocation_list import RevocationListUnusable, read_revocation_list
 from tsm_gateway.provisioning.weak_key import refuse_weak
 from tsm_gateway.provisioning.x509_fields import UNREADABLE, is_authority, key_usage
@@ -43,6 +44,7 @@ class Issuer(NamedTuple):
     crls: tuple[RevocationList, ...] = ()
     ocsp: str = ""  # URL of its responder; "" = none is asked
     revocation: RevocationPolicy = RevocationPolicy.WHEN_KNOWN
+    element_id: ElementIdRule = ElementIdRule.CLAIMED
 
 
 def read_issuer(
@@ -53,6 +55,7 @@ def read_issuer(
     crls: Sequence[bytes] = (),
     ocsp: str = "",
     revocation: RevocationPolicy = RevocationPolicy.WHEN_KNOWN,
+    element_id: ElementIdRule = ElementIdRule.CLAIMED,
 ) -> Issuer:
     """Read an issuer from the octets of its files: certificates in PEM (or one in DER), CRLs in PEM or DER.
 
@@ -67,7 +70,7 @@ def read_issuer(
         lists = tuple(read_revocation_list(each, (*roots, *between)) for each in crls)
     except RevocationListUnusable as error:
         raise IssuerUnusable(issuer=name, problem=f"crls: {error.problem}") from None
-    return Issuer(name, roots, between, lists, ocsp, revocation)
+    return Issuer(name, roots, between, lists, ocsp, revocation, element_id)
 
 
 def _read_authorities(issuer: str, setting: str, octets: bytes) -> tuple[Certificate, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsm_gateway.provisioning.certificate_errors import IssuerUnusable
+from tsm_gateway.provisioning.element_id import ElementIdRule
 from tsm_gateway.provisioning.issuer import Issuer, RevocationPolicy, read_issuer
 from tsm_gateway.provisioning.revocation_list import MAX_OCTETS
 
@@ -21,6 +22,7 @@ def load_issuer(
     crls: Sequence[Path | str] = (),
     ocsp: str = "",
     revocation: str = RevocationPolicy.WHEN_KNOWN.value,
+    element_id: str = ElementIdRule.CLAIMED.value,
 ) -> Issuer:
     """The issuer those files describe, read again at each call.
 
@@ -34,6 +36,7 @@ def load_issuer(
         crls=[_octets(name, each) for each in crls],
         ocsp=ocsp,
         revocation=RevocationPolicy(revocation),
+        element_id=ElementIdRule(element_id),
     )
 
 

@@ -26,6 +26,7 @@ from tsm_gateway.virtual.signature_literal import SigningKey, VerifyingKey, head
 from tsm_gateway.virtual.x509_profile import Use, build_certificate, life
 
 _ID_OCTETS = 8
+_ELEMENT_ID_OCTETS = 10
 _RSA_BITS = 2048
 
 
@@ -73,6 +74,7 @@ class Identity(NamedTuple):
     key_certificate: bytes = b""  # X.509 DER, over `exchange`
     hybrid: HybridKey | None = None
     chain: tuple[bytes, ...] = ()  # X.509 DER of the issuing authorities, nearest first
+    element_id: bytes = b""  # the crypto element its certificates name; empty = none
 
     def __repr__(self) -> str:
         """Name the device."""
@@ -83,6 +85,12 @@ def device_id_of(public_key: VerifyingKey) -> str:
     """`d:` and the first 8 octets, in hexadecimal, of SHA-256 over the DER SubjectPublicKeyInfo."""
     spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return f"d:{hashlib.sha256(spki).digest()[:_ID_OCTETS].hex()}"
+
+
+def element_id_of(public_key: VerifyingKey) -> bytes:
+    """The id (10 octets) of the crypto element that holds a signing key: nothing but another hash of it."""
+    spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(b"crypto SE" + spki).digest()[:_ELEMENT_ID_OCTETS]
 
 
 def verifying_key(certificate: bytes) -> VerifyingKey:

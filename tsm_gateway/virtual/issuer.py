@@ -21,9 +21,10 @@ from tsm_gateway.virtual.identity import (
     Identity,
     Kind,
     device_id_of,
+    element_id_of,
     new_keys,
 )
-from tsm_gateway.virtual.x509_profile import Life, Use, build_certificate, life
+from tsm_gateway.virtual.x509_profile import Life, Use, build_certificate, life, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,14 +97,16 @@ class Issuer:
         return self.certify(keys, kind, at, flaw)
 
     def certify(self, keys: ElementKeys, kind: Kind, at: int, flaw: Flaw | None = None) -> Identity:
-        """Certify the keys of an element; again, and it keeps its id: that is its key's hash."""
+        """Certify the keys of an element; again, and it keeps its ids: they are its key's hash."""
         device_id = device_id_of(keys.signing.public_key())
+        element_id = element_id_of(keys.signing.public_key())
+        name = name_of(device_id, element_id)
         uses = (Use.CONTENT_COMMITMENT,) if flaw is Flaw.WRONG_USAGE else SIGNING_USES[kind]
-        certificate = self._sign(keys.signing.public_key(), device_id, uses, _life(at, flaw))
+        certificate = self._sign(keys.signing.public_key(), name, uses, _life(at, flaw))
         key_certificate = b""
         if kind in EXCHANGES and keys.exchange is not None:
             agrees = (Use.KEY_AGREEMENT,)
-            key_certificate = self._sign(keys.exchange.public_key(), device_id, agrees, life(at))
+            key_certificate = self._sign(keys.exchange.public_key(), name, agrees, life(at))
         if flaw is Flaw.REVOKED:
             self.revoke(certificate)
         return Identity(
@@ -115,6 +118,7 @@ class Issuer:
             key_certificate,
             keys.hybrid,
             (self.issuing.der,),
+            element_id,
         )
 
     def revoke(self, certificate: bytes) -> None:
@@ -125,7 +129,7 @@ class Issuer:
         """The revocation lists (DER) of the issuing authority and of the root, published at `at`."""
         return _crl(self.issuing, self.revoked, at), _crl(self.root, (), at)
 
-    def _sign(self, public_key: object, name: str, uses: Iterable[Use], valid: Life) -> bytes:
+    def _sign(self, public_key: object, name: x509.Name, uses: Iterable[Use], valid: Life) -> bytes:
         return build_certificate(
             public_key,  # type: ignore[arg-type]  # of a key that was made by new_keys
             name,

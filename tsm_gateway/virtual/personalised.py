@@ -37,7 +37,7 @@ def personalised(identity: Identity, tsm: Tsm, owner: Subscription) -> HandsetRe
     """A handset around `identity`, to be enrolled at `tsm`."""
     element = ElementRecord(
         kind=identity.kind,
-        crypto_se=secrets.token_bytes(_ELEMENT_ID_OCTETS),
+        crypto_se=identity.element_id or secrets.token_bytes(_ELEMENT_ID_OCTETS),
         app_se=secrets.token_bytes(_ELEMENT_ID_OCTETS),
         tsm_id=tsm.tsm_id,
         tsm_root=tsm.root,

@@ -60,19 +60,21 @@ def life(at: int, *, begins_s: int | None = None, ends_s: int | None = None) -> 
     return Life(begins, ends)
 
 
-def name_of(common_name: str) -> x509.Name:
-    """`common_name` of an organisation that says what all of this is for."""
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION),
-            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-        ]
-    )
+def name_of(common_name: str, element_id: bytes = b"") -> x509.Name:
+    """`common_name` of an organisation that says what all of this is for.
+
+    `element_id`, 8 to 32 octets, is the crypto element the certificate is made for: its serialNumber, in
+    hexadecimal; empty = that of none.
+    """
+    parts = [(NameOID.ORGANIZATION_NAME, ORGANISATION), (NameOID.COMMON_NAME, common_name)]
+    if element_id:
+        parts.append((NameOID.SERIAL_NUMBER, element_id.hex()))
+    return x509.Name([x509.NameAttribute(kind, text) for kind, text in parts])
 
 
 def build_certificate(
     public_key: CertificatePublicKeyTypes,
-    common_name: str,
+    name: str | x509.Name,
     uses: Iterable[Use],
     valid: Life,
     *,
@@ -82,11 +84,11 @@ def build_certificate(
 ) -> bytes:
     """X.509 DER over `public_key`, signed with `signer`; without an `issuer` it is self-signed.
 
-    Whoever may sign certificates is an authority, with at most `path_length` more below it. Whoever signs
-    anything else may use its certificate in TLS, as a client.
+    `name` is the subject, or its common name. Whoever may sign certificates is an authority, with at most
+    `path_length` more below it. Whoever signs anything else may use its certificate in TLS, as a client.
     """
     granted = set(uses)
-    subject = name_of(common_name)
+    subject = name_of(name) if isinstance(name, str) else name
     authority = Use.KEY_CERT_SIGN in granted
     bits = {use.value: use in granted for use in Use}
     builder = (

@@ -1,0 +1,56 @@
+"""Whose word a crypto SE's id is: the device's own, or its issuer's.
+
+By the format of the proof an id is a claim: a device may register with ids that are another's, as long as
+that one has not registered itself. An issuer that writes the id into the subject of the certificates it
+issues (serialNumber, X.520 §6.2.9: the id's octets in hexadecimal) takes that freedom from it. The byte-equal
+subject of a key certificate then names one element, too, and not just a make of them.
+"""
+
+from __future__ import annotations
+
+import hmac
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from tsm_gateway.provisioning.proof_errors import ElementIdMismatch
+from tsm_gateway.provisioning.x509_fields import UNREADABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tsm_gateway.provisioning.issuer import Issuer
+
+
+class ElementIdRule(Enum):
+    """What a crypto SE's id in a proof has to be."""
+
+    CLAIMED = "claimed"  # any that no other live device has
+    SERIAL_NUMBER = "serial_number"  # the serialNumber in the subject of the device's certificate
+
+
+def check_element_id(crypto_se: bytes, certificate: bytes, issuers: Sequence[Issuer], name: str) -> None:
+    """Whether a device that the issuer `name` vouches for may register with the crypto SE's id.
+
+    `crypto_se` is 8 to 32 octets, `certificate` the device's registered one (X.509 DER). A device that no
+    configured issuer vouches for was added by an operator, whose word is the id. Raises ElementIdMismatch.
+    """
+    rules = {each.element_id for each in issuers if each.name == name}
+    if ElementIdRule.SERIAL_NUMBER not in rules:
+        return
+    named = _serial_number(certificate)
+    if named is None or not hmac.compare_digest(named, crypto_se):
+        raise ElementIdMismatch
+
+
+def _serial_number(certificate: bytes) -> bytes | None:
+    """The octets of the subject's one serialNumber; None when there is none, or more, or no hexadecimal."""
+    try:
+        subject = x509.load_der_x509_certificate(certificate).subject
+        (found,) = subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+        text = found.value
+        return bytes.fromhex(text) if isinstance(text, str) and text.isalnum() else None
+    except UNREADABLE:
+        return None
