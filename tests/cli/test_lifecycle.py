@@ -401,3 +401,22 @@ def test_every_change_stands_in_the_audit_log_with_who_and_why(site: Site) -> No
         ("device.suspend", "call 8", "done"),
     ]
     assert {row["actor"] for row in told} == {_me()}
+
+
+# --- secure elements ---
+
+
+def test_an_operator_ends_a_claim_to_secure_elements(site: Site) -> None:
+    name = put(site, 1, D.ACTIVE)
+    shown = site("device", "elements", name, "-o", "json").json
+    assert (shown["state"], shown["claimed"]) == ("active", True)
+    result = site("device", "elements", name, "--forget", "--reason", "new card", "-o", "json")
+    assert (result.code, result.json["claimed"], result.json["crypto_se"]) == (0, False, shown["crypto_se"])
+    assert "suspend or terminate it ahead of that" in result.err
+    last = audited(site)[-1]
+    assert (last.action, last.subject, last.reason) == ("device.forget-elements", name, "new card")
+    assert dict(last.facts) == {"elements": f"{shown['crypto_se']} {shown['app_se']}"}
+    assert state_after(site, name) is D.ACTIVE
+    assert site("device", "elements", name, "--forget").code == 4
+    assert (audited(site)[-1].outcome, audited(site)[-1].reason) == ("refused", "not-known")
+    assert site("device", "elements", NOBODY).code == 4

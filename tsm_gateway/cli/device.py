@@ -9,6 +9,7 @@ import click
 from tsm_gateway.cli import device_loss, device_move
 from tsm_gateway.cli.context import open_store, read_settings
 from tsm_gateway.cli.device_add import add
+from tsm_gateway.cli.device_elements import elements
 from tsm_gateway.cli.device_key import rotate_key
 from tsm_gateway.cli.device_life import LISTED, row_of
 from tsm_gateway.cli.device_number import number, replace
@@ -77,6 +78,7 @@ for each in (
     *device_loss.COMMANDS,
     number,
     replace,
+    elements,
     rekey,
     add,
     rotate_key,

@@ -78,8 +78,10 @@ VERBS: Sequence[Verb] = (
     Verb(
         DeviceMove.RESUME,
         resume,
-        "Take a suspended device back to the state it had. After `lost` or `stolen` it gets a new key at "
-        "once; where its crypto SE has to prove itself first (after `number`), only that brings it back.",
+        "Take a suspended device back to the state it had. After `lost` or `stolen` a new key is ordered at "
+        "once, and until its crypto SE has fetched and proved that, its old key goes on paying: `replace` a "
+        "phone whose crypto SE was in other hands. Where that has to prove itself first (after `number`), "
+        "only its proof brings it back.",
         "found again",
     ),
     Verb(
