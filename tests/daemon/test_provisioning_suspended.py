@@ -10,6 +10,8 @@ from tests.daemon.provisioning_rig import MSISDN, Rig, played
 from tests.daemon.test_provisioning_rekey import confirmation, order, use
 from tsm_gateway.cli.device_move import resume, suspend
 from tsm_gateway.daemon.provisioning_answers import DeviceSuspended, DeviceTerminated
+from tsm_gateway.errors import TsmError
+from tsm_gateway.registry.errors import ProofWanted
 from tsm_gateway.registry.key_package import Delivery
 from tsm_gateway.registry.suspension import SuspensionKind
 
@@ -175,5 +177,71 @@ def test_a_proof_made_before_the_theft_is_not_the_one_that_is_owed_after_it(tmp_
         challenge = await rig.desk.challenge(rig.who(device))
         answer = await rig.desk.register(rig.who(device), device.proof(challenge.challenge))
         assert answer.state == "registered"
+
+    played(tmp_path, story)
+
+
+# --- every state, kind and way back, by what the device tries ---
+
+ASKS = ("enrolment", "key package", "challenge", "status")
+WAYS = [(kind, proves) for kind in SuspensionKind for proves in (False, True)]
+
+
+async def tries(rig: Rig, device: LiteralDevice) -> dict[str, str]:
+    """What the device gets for each thing it can ask: "" or the code of the refusal."""
+    who = rig.who(device)
+    asked = {
+        "enrolment": lambda: rig.enrol(device),
+        "key package": lambda: rig.desk.key_package(who),
+        "challenge": lambda: rig.desk.challenge(who),
+        "status": lambda: rig.desk.status(who),
+    }
+    told = {}
+    for name in ASKS:
+        try:
+            await asked[name]()
+            told[name] = ""
+        except TsmError as error:
+            told[name] = error.code
+    return told
+
+
+@pytest.mark.parametrize("state", ["keyed", "registered", "active"])
+@pytest.mark.parametrize(("kind", "proves"), WAYS)
+def test_what_a_suspended_device_gets_and_how_it_comes_back(
+    tmp_path: Path, state: str, kind: SuspensionKind, proves: bool
+) -> None:
+    async def story(rig: Rig) -> None:
+        device, store = rig.world.device(), rig.store.provisioning
+        arrive = {"keyed": rig.enrol, "registered": rig.register, "active": rig.activate}[state]
+        answer = await arrive(device)
+        device.install(answer.key_package or b"", answer.tsm_certificate) if state == "keyed" else None
+        early = await rig.desk.challenge(rig.who(device))
+        rig.world.now += 9
+        at = rig.world.now
+        await rig.write(lambda: store.suspend(device.device_id, kind, proof_wanted=proves, reason="x", at=at))
+        with pytest.raises(TsmError) as caught:  # a proof of before, whatever the suspension
+            await rig.desk.register(rig.who(device), device.proof(early.challenge))
+        assert caught.value.code == ("challenge-stale" if proves else "device-suspended")
+        shut = "" if proves else "device-suspended"
+        package = ("" if state == "keyed" else "no-key-package") if proves else "device-suspended"
+        assert await tries(rig, device) == {
+            "enrolment": "device-suspended",
+            "key package": package,
+            "challenge": shut,
+            "status": "",
+        }
+        if proves:
+            with pytest.raises(ProofWanted):
+                await rig.write(lambda: resume(rig.store, device.device_id, "asked", at))
+            challenge = await rig.desk.challenge(rig.who(device))
+            back = await rig.desk.register(rig.who(device), device.proof(challenge.challenge))
+            assert back.state == ("registered" if state == "keyed" else state)
+        else:
+            await rig.write(lambda: resume(rig.store, device.device_id, "found", at))
+            assert rig.standing(device).device.state.value == state
+            await rig.parts.orders.fulfil()
+            fresh = 2 if kind in {SuspensionKind.LOST, SuspensionKind.STOLEN} else 1
+            assert rig.keys(device)[0][0] == fresh
 
     played(tmp_path, story)
