@@ -17,9 +17,9 @@ from tsm_gateway.daemon.provisioning_answers import (
     DeviceUnknown,
     NoKeyPackage,
 )
-from tsm_gateway.daemon.provisioning_ledger import ACTOR
 from tsm_gateway.daemon.provisioning_reports import SMS, Use
 from tsm_gateway.daemon.provisioning_standing import package_of, proof_wanted
+from tsm_gateway.daemon.refusals import refusal
 from tsm_gateway.daemon.registering import opened_key, provable_key
 from tsm_gateway.envelope.tsm1 import (
     Direction,
@@ -30,9 +30,9 @@ from tsm_gateway.envelope.tsm1 import (
 )
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.provisioning.confirmation import challenge_of
+from tsm_gateway.provisioning.element_id import check_element_id
 from tsm_gateway.provisioning.proof_errors import ProofMalformed
 from tsm_gateway.provisioning.registration import AwaitedProof, read_proof, verify_proof
-from tsm_gateway.registry.audit import REFUSED, AuditEntry
 from tsm_gateway.registry.control import CONFIRM
 from tsm_gateway.registry.device import DeviceState
 from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy, StoreFull
@@ -120,31 +120,27 @@ class ControlArrivals:
     def _believed(
         self, standing: Standing, arrival: ControlArrival, key: WrappedKey, package: StoredPackage
     ) -> Registration:
-        """What the proof inside an arrival proves. Raises what opening and `verify_proof` raise."""
+        """What the proof inside an arrival proves. Raises what opening and judging it raise."""
         device_id, secret = standing.device.device_id, opened_key(key, self._held)
         traffic = traffic_key(secret, key.kid, Direction.DEVICE_TO_TSM, device_id, self._port)
         payload = read_device_payload(open_packet(parse_packet(arrival.packet), traffic))
         if payload.address != CONFIRM:
             raise ProofMalformed
         awaited = AwaitedProof(device_id, key.kid, key.epoch, challenge_of(package.package))
-        return verify_proof(
+        certificate, issuer = standing.device.certificate, standing.enrolment and standing.enrolment.issuer
+        registration = verify_proof(
             read_proof(payload.certificate),
             awaited,
-            signing_certificate=standing.device.certificate,
+            signing_certificate=certificate,
             key=secret,
             at=int(self._wall()),
         )
+        check_element_id(registration.crypto_se, certificate, self._held.now.issuers, issuer or "")
+        return registration
 
     async def _refuse(self, arrival: ControlArrival, error: TsmError) -> None:
-        entry = AuditEntry(
-            int(self._wall()),
-            ACTOR,
-            Use.REGISTRATION.action,
-            arrival.device_id,
-            REFUSED,
-            error.code,
-            (("bearer", SMS), ("kid", arrival.kid.hex())),
-        )
+        at, action = int(self._wall()), Use.REGISTRATION.action
+        entry = refusal(at, action, arrival.device_id, error, bearer=SMS, kid=arrival.kid.hex())
 
         def act(store: ProvisioningStore) -> None:
             store.refuse_arrival(arrival.kid, arrival.piv)

@@ -11,13 +11,12 @@ from tsm_gateway.daemon.provisioning_answers import (
     IdentityConflict,
     PackageAnswer,
 )
-from tsm_gateway.daemon.provisioning_ledger import ACTOR
 from tsm_gateway.daemon.provisioning_reports import Use
 from tsm_gateway.daemon.provisioning_standing import admitted, key_to_prove, status_of, waiting_package
+from tsm_gateway.daemon.refusals import refusal
 from tsm_gateway.errors import TsmError
 from tsm_gateway.provisioning.proof_errors import ProofRefused
-from tsm_gateway.registry.audit import REFUSED, AuditEntry
-from tsm_gateway.registry.errors import SecureElementTaken
+from tsm_gateway.registry.errors import ElementsChanged, SecureElementTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOTED: Final = (ProofRefused, SecureElementTaken, IdentityConflict)  # refusals an auditor wants to see
+# Refusals an auditor wants to see.
+NOTED: Final = (ProofRefused, SecureElementTaken, ElementsChanged, IdentityConflict)
 
 
 class Desk:
@@ -128,6 +128,6 @@ class Desk:
             raise
 
     async def _note(self, use: Use, device_id: str, error: TsmError) -> None:
-        entry = AuditEntry(int(self._wall()), ACTOR, use.action, device_id, REFUSED, error.code, ())
+        entry = refusal(int(self._wall()), use.action, device_id, error)
         with suppress(TsmError):  # the refusal stands, and is in the log
             await self._ledger.write(lambda store: store.note(entry))

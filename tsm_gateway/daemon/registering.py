@@ -14,6 +14,7 @@ from tsm_gateway.daemon.provisioning_reports import CHANNEL
 from tsm_gateway.daemon.provisioning_standing import PROVABLE, admitted, key_to_prove, refuse_suspended
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.keys.wrap import DEVICE_KEYS, traffic_place, unwrap
+from tsm_gateway.provisioning.element_id import check_element_id
 from tsm_gateway.provisioning.registration import AwaitedProof, read_proof, verify_proof
 from tsm_gateway.registry.errors import KeyNotWaiting
 
@@ -75,7 +76,7 @@ class Registering:
         """Judge a proof and store what it proves; the same again for a proof that was accepted before.
 
         Raises what `challenge` raises, ProofMalformed, ChallengeStale, a ProofRefused, KeyNotWaiting,
-        SecureElementTaken, StoreBusy, StoreFull or StoreBroken.
+        SecureElementTaken, ElementsChanged, StoreBusy, StoreFull or StoreBroken.
         """
         async with self._ledger.turn(who.device_id):
             standing = self._served(who)
@@ -86,13 +87,15 @@ class Registering:
             if challenge is None or challenge.suspension != standing.suspension:
                 raise ChallengeStale
             try:
-                return await self._judged(standing, proof, challenge)
+                return await self._judged(standing, proof, challenge, who.issuer)
             except TsmError as error:
                 if error.side is Side.OURS:
                     self._challenges.give_back(who.device_id, challenge)
                 raise
 
-    async def _judged(self, standing: Standing, proof: Proof, challenge: Challenge) -> RegistrationAnswer:
+    async def _judged(
+        self, standing: Standing, proof: Proof, challenge: Challenge, issuer: str
+    ) -> RegistrationAnswer:
         at, overlap_s = int(self._wall()), self._held.now.section.key_overlap_s
         awaited = AwaitedProof(standing.device.device_id, challenge.kid, challenge.epoch, challenge.octets)
         registration = verify_proof(
@@ -102,6 +105,8 @@ class Registering:
             key=opened_key(provable_key(standing, challenge.kid), self._held),
             at=at,
         )
+        certificate, issuers = standing.device.certificate, self._held.now.issuers
+        check_element_id(registration.crypto_se, certificate, issuers, issuer)
 
         def act(store: ProvisioningStore) -> Device:
             device = store.register(registration, overlap_s=overlap_s, at=at)
