@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.provisioning.authority import CLIENT, DAY, SERVER, Authority, key_pem, new_key, p256, pem, uses
 from tsm_gateway.provisioning import pki_store
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 NAME = "tsm.example.org"
 CA = (x509.BasicConstraints(ca=True, path_length=None), True)
 SAN = (x509.SubjectAlternativeName([x509.DNSName(NAME)]), False)
+DELIVERY = (x509.ExtendedKeyUsage([KEY_DELIVERY]), False)
+DELIVERS_AND_SERVES = x509.ExtendedKeyUsage([KEY_DELIVERY, ExtendedKeyUsageOID.SERVER_AUTH])
+ANY_PURPOSE = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])
 
 
 @pytest.fixture
@@ -299,7 +303,7 @@ def test_an_imported_root_without_key_goes_with_imported_certificates(empty: Sit
     assert empty("pki", "init", "--name", NAME).code == 4, "the root's key is elsewhere"
     for use, extensions in (
         ("channel-1", [SAN, (SERVER, False)]),
-        ("key-delivery", [uses("digital_signature")]),
+        ("key-delivery", [uses("digital_signature"), DELIVERY]),
     ):
         paths = issued(root, extensions=extensions, days=100)
         empty.done("pki", "import", use, "--certificate", paths[0], "--key", paths[1])
@@ -309,11 +313,14 @@ def test_an_imported_root_without_key_goes_with_imported_certificates(empty: Sit
 
 
 UNFIT: dict[str, tuple[str, dict[str, Any]]] = {
-    "expired": ("key-delivery", {"days": -0.5}),
-    "may not sign": ("key-delivery", {"extensions": [uses("key_agreement")]}),
+    "expired": ("key-delivery", {"days": -0.5, "extensions": [DELIVERY]}),
+    "may not sign": ("key-delivery", {"extensions": [uses("key_agreement"), DELIVERY]}),
     "a server's": ("key-delivery", {"extensions": [(SERVER, False)]}),
-    "an authority's": ("key-delivery", {"extensions": [CA]}),
-    "RSA": ("key-delivery", {"key": "rsa"}),
+    "a server's as well": ("key-delivery", {"extensions": [(DELIVERS_AND_SERVES, False)]}),
+    "for anything": ("key-delivery", {"extensions": [uses("digital_signature")]}),
+    "for any purpose": ("key-delivery", {"extensions": [(ANY_PURPOSE, False)]}),
+    "an authority's": ("key-delivery", {"extensions": [CA, DELIVERY]}),
+    "RSA": ("key-delivery", {"key": "rsa", "extensions": [DELIVERY]}),
     "a weak key": ("channel-1", {"extensions": [SAN], "key": "rsa-e3"}),
     "an unusual curve": ("channel-1", {"extensions": [SAN], "key": "p384"}),
     "no host names": ("channel-1", {"extensions": [(SERVER, False)]}),
@@ -332,6 +339,15 @@ def test_what_cannot_serve_is_not_imported(empty: Site, issued: Any, what: str) 
     result = empty("pki", "import", use, "--certificate", paths[0], "--key", paths[1])
     assert (result.code, "pki-unfit" in result.err) == (2, True), result
     assert not (empty.folder / "pki").exists()
+
+
+def test_one_key_does_not_serve_two_uses(empty: Site, issued: Any) -> None:
+    root, key = fresh_root(), p256()
+    first = issued(root, key=key, extensions=[SAN, (SERVER, False)])
+    empty.done("pki", "import", "channel-1", "--certificate", first[0], "--key", first[1])
+    second = issued(root, key=key, extensions=[DELIVERY])
+    result = empty("pki", "import", "key-delivery", "--certificate", second[0], "--key", second[1])
+    assert (result.code, "a key of its own" in result.err) == (2, True), result
 
 
 def test_a_certificate_the_pinned_root_did_not_issue_is_not_imported(made: Site, issued: Any) -> None:

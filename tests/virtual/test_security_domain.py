@@ -248,6 +248,8 @@ def test_a_package_that_is_no_map_is_malformed(phone: SecurityDomain) -> None:
     [
         {"usages": (ExtendedKeyUsageOID.SERVER_AUTH,)},  # the TSM's own web server delivers no keys
         {"usages": (ExtendedKeyUsageOID.CLIENT_AUTH,)},
+        {"usages": (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)},
+        {"usages": ()},  # whatever the root certified once: it is not said that it delivers keys
         {"days": -1},
         {"ca": True},
     ],

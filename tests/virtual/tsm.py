@@ -56,6 +56,9 @@ HPKE = {
 PSS = padding.PSS(padding.MGF1(SHA256()), 32)
 
 
+KEY_DELIVERY = x509.ObjectIdentifier("2.25.5279910222826087297256029102353267540")
+
+
 class Root:
     """A TSM's root and its key-delivery certificate."""
 
@@ -72,7 +75,7 @@ class Root:
         public_key: Any,
         at: int,
         *,
-        usages: tuple[Any, ...] = (),
+        usages: tuple[Any, ...] = (KEY_DELIVERY,),
         days: int = 30,
         ca: bool = False,
         host: str = "",

@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tsm_gateway.provisioning.certificate_errors import CertificateRefused
 from tsm_gateway.provisioning.device_key import SIGNING, kind_of
-from tsm_gateway.provisioning.pki import CHANNELS, LONGEST_NAME, PROFILES, Pair, SigningKey, Use
+from tsm_gateway.provisioning.pki import CHANNELS, KEY_DELIVERY, LONGEST_NAME, PROFILES, Pair, SigningKey, Use
 from tsm_gateway.provisioning.pki_errors import PkiUnfit
 from tsm_gateway.provisioning.revocation_list import STRONG_HASHES
 from tsm_gateway.provisioning.weak_key import refuse_weak
@@ -28,6 +28,8 @@ from tsm_gateway.provisioning.x509_fields import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
     from cryptography.x509 import Certificate, CertificateSigningRequest
 
@@ -78,6 +80,14 @@ def check_fit(use: Use, certificate: Certificate, at: int, root: Certificate | N
     problem = _problem_of(use, certificate, at) or _problem_with_root(certificate, root)
     if problem:
         raise PkiUnfit(what=use.value, problem=problem)
+
+
+def check_apart(what: str, certificate: Certificate, others: Mapping[str, Certificate]) -> None:
+    """Pass a certificate over a key of its own; `others`: those of other uses, by name. Raises PkiUnfit."""
+    own = _spki(certificate.public_key())
+    for name, other in others.items():
+        if _spki(other.public_key()) == own:
+            raise PkiUnfit(what=what, problem=f"its key is that of {name}: each use has a key of its own")
 
 
 def read_request(octets: bytes) -> CertificateSigningRequest:
@@ -144,12 +154,18 @@ def _problem_of_purpose(use: Use, certificate: Certificate) -> str | None:
         return "its extended key usage does not allow this"
     if use in CHANNELS and value_of(certificate.extensions, x509.SubjectAlternativeName) is None:
         return "it has no subjectAltName, so that no client could match the host name"
-    if use is Use.KEY_DELIVERY:
-        key = certificate.public_key()
-        if _kind_name(key) != "P-256":
-            return "key packages are signed with ES256: the key has to be EC P-256"
-        if ExtendedKeyUsageOID.SERVER_AUTH in (purposes_of(certificate) or ()):
-            return "a TLS server's certificate signs no key packages"
+    return _problem_of_delivery(certificate) if use is Use.KEY_DELIVERY else None
+
+
+def _problem_of_delivery(certificate: Certificate) -> str | None:
+    """The root certifies servers as well: only the purpose of its own tells who signs key packages."""
+    purposes = purposes_of(certificate) or ()
+    if _kind_name(certificate.public_key()) != "P-256":
+        return "key packages are signed with ES256: the key has to be EC P-256"
+    if KEY_DELIVERY not in purposes:
+        return f"its extended key usage has to name key delivery, {KEY_DELIVERY.dotted_string}"
+    if ExtendedKeyUsageOID.SERVER_AUTH in purposes:
+        return "a TLS server's certificate signs no key packages"
     return None
 
 

@@ -27,6 +27,7 @@ from tsm_gateway.provisioning.pki_file_store import (
 )
 from tsm_gateway.provisioning.pki_fitness import (
     agent_subject,
+    check_apart,
     check_fit,
     read_certificate,
     read_key,
@@ -121,6 +122,8 @@ class PkiStore:
         pair = read_pair(use.value, certificate, key) if key is not None else None
         root = self.certificate(Use.ROOT) if use in BELOW_ROOT and self.has(Use.ROOT) else None
         check_fit(use, found, at, root)
+        others = {each.value: self.certificate(each) for each in Use if each is not use and self.has(each)}
+        check_apart(use.value, found, others)
         make_folder(self.folder)
         if self.has(use):
             self._replace(use, pair or found)

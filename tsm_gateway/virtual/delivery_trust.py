@@ -1,6 +1,7 @@
 """Whose key packages an element believes: a key-delivery certificate under the root it was made with.
 
-The root of a TSM certifies its servers too, so a certificate for TLS is no key-delivery certificate.
+The root of a TSM certifies its servers too, so a certificate that does not name this very purpose, be it
+for TLS or for anything, is no key-delivery certificate.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ def delivery_key(certificate: bytes, root: bytes, at: int) -> ec.EllipticCurvePu
 
 
 def _may_deliver(signer: x509.Certificate) -> bool:
-    """Whether it signs octets, is no authority, and is for key delivery if it says what it is for."""
+    """Whether it signs octets, is no authority, and says that it is for key delivery."""
     try:
         extensions = signer.extensions
         usage = extensions.get_extension_for_class(x509.KeyUsage).value
+        purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except (ValueError, x509.ExtensionNotFound):
         return False
     stated = [each.value for each in extensions]
     authority = any(value.ca for value in stated if isinstance(value, x509.BasicConstraints))
-    elsewhere = any(KEY_DELIVERY not in value for value in stated if isinstance(value, x509.ExtendedKeyUsage))
-    return usage.digital_signature and not authority and not elsewhere
+    return usage.digital_signature and not authority and KEY_DELIVERY in purposes
