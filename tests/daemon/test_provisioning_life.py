@@ -486,7 +486,7 @@ def test_another_key_under_a_known_id_is_refused(tmp_path: Path) -> None:
         for ask in (rig.desk.enrol(twin, EnrolmentRequest(None, None, "")), rig.desk.status(twin)):
             with pytest.raises(IdentityConflict):
                 await ask
-        assert rig.acts(device)[-1] == ("device.status", "refused", "identity-conflict")
+        assert rig.acts(device)[-1] == ("device.enrol", "refused", "identity-conflict")
         assert rig.standing(device).device.certificate == device.certificate
 
     played(tmp_path, story)

@@ -319,6 +319,9 @@ def test_keys_used_too_often_are_replaced_by_the_policy(tmp_path: Path) -> None:
         assert rig.store.provisioning.orders(10) == []
         await use(rig, held, 20)
         await rig.parts.policy.look()
+        assert rig.store.provisioning.orders(10) == [], "a key of this very day is not replaced"
+        rig.world.now += DAY
+        await rig.parts.policy.look()
         (wanted,) = rig.store.provisioning.orders(10)
         assert (wanted.delivery, wanted.reason) == (Delivery.SMS, "policy: packets")
 

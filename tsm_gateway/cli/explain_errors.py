@@ -33,7 +33,8 @@ REMEDIES: Mapping[str, str] = {
     "number-wanted": "Give the device its number with `device number ID +…`, or order the key with "
     "--delivery channel.",
     "master-version-awaited": "Reload the process it names (SIGHUP; a restart where keys.master is a "
-    "credential), then run the same command again.",
+    "credential), then run the same command again. If it was: `daemon.reload_refused` in its log says why "
+    "that came to nothing.",
     "gateway-unreachable": "See `systemctl status tsm-gateway`, and whether --config names the file it "
     "runs with.",
     # the registry
@@ -179,6 +180,10 @@ REMEDIES: Mapping[str, str] = {
     "body-invalid": "The answer names the member: compare with `tsm-gateway provisioning --openapi`.",
     "too-many-requests": "Nothing: the agent waits as Retry-After says. [provisioning] requests_per_minute "
     "is the bound of one device.",
+    "too-many-keys": "A device has keys sealed for it that it never proves, and asks for more: its agent is "
+    "broken, or wants the store to grow. The next one is made an hour after the last; `device show` has them.",
+    "too-many-changes": "A device changes its certificates or its registration again and again: see `audit "
+    "list`. Four changes an hour are taken; an agent that uses two certificates by turns must settle on one.",
     "channel-listen-failed": "Another program has the port of [provisioning] listen: `ss -ltnp` names it; "
     "stop it or choose another port. If none has it, the unit forbids the port: see SocketBindAllow= there.",
     "channel-tls-unusable": "See the file of the setting it names: PEM, readable, the key belongs to the "

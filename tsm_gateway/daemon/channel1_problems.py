@@ -40,7 +40,7 @@ _CODES: Mapping[HTTPStatus, str] = {
         "issuer-expired certificate-usage certificate-signature-weak certificate-revoked key-weak "
         "key-unsupported key-certificate-mismatch key-certificate-missing recipient-unusable"
     ),
-    HTTPStatus.TOO_MANY_REQUESTS: "too-many-requests",
+    HTTPStatus.TOO_MANY_REQUESTS: "too-many-requests too-many-keys too-many-changes",
     HTTPStatus.INTERNAL_SERVER_ERROR: "failed",
     HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
 }

@@ -119,14 +119,15 @@ ROUTES = (
         problems=_IDENTITY
         + _KEY_CERTIFICATE
         + _HYBRID_KEY
-        + "device-suspended test-device-refused number-invalid already-known move-not-allowed",
+        + "device-suspended test-device-refused number-invalid already-known move-not-allowed "
+        + "too-many-keys too-many-changes",
     ),
     Route(
         *("GET", "/v1/key-package", "key_package", "Fetch the key package that waits"),
         *(None, PackageAnswered, _key_package),
         problems=_KNOWN
         + _KEY_CERTIFICATE
-        + "no-key-package hybrid-key-required already-known move-not-allowed",
+        + "no-key-package hybrid-key-required already-known move-not-allowed too-many-keys",
     ),
     Route(
         *("POST", "/v1/challenge", "challenge", "Ask for a new challenge; an earlier one is void"),
@@ -136,7 +137,7 @@ ROUTES = (
     Route(
         *("POST", "/v1/registration", "registration", "Prove the key and register what the SE holds"),
         *(Proof, RegistrationAnswered, _register),
-        problems=_KNOWN + _PROOF + "key-not-installable move-not-allowed",
+        problems=_KNOWN + _PROOF + "key-not-installable move-not-allowed too-many-changes",
     ),
     Route(
         *("GET", "/v1/status", "status", "Where this device stands"),

@@ -18,7 +18,7 @@ from tsm_gateway.daemon.provisioning_answers import (
     NoKeyPackage,
 )
 from tsm_gateway.daemon.provisioning_reports import SMS, Use
-from tsm_gateway.daemon.provisioning_standing import package_of, proof_wanted
+from tsm_gateway.daemon.provisioning_standing import package_of, proof_wanted, proves_nothing_new
 from tsm_gateway.daemon.refusals import refusal
 from tsm_gateway.daemon.registering import opened_key, provable_key
 from tsm_gateway.envelope.tsm1 import (
@@ -40,6 +40,7 @@ from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy, StoreFull
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tsm_gateway.daemon.moderation import Moderation
     from tsm_gateway.daemon.provisioning_ledger import Ledger
     from tsm_gateway.daemon.provisioning_material import Held
     from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
@@ -61,6 +62,7 @@ class ControlArrivals:
         ledger: Ledger,
         held: Held,
         reports: ProvisioningReports,
+        moderation: Moderation,
         clocks: tuple[Callable[[], float], Callable[[], float]],
         *,
         port: int,
@@ -68,17 +70,17 @@ class ControlArrivals:
         """`clocks`: Unix seconds and monotonic ones; `port`: the application port packets are bound to."""
         self._ledger, self._held, self._reports = ledger, held, reports
         self._wall, monotonic = clocks
-        self._port = port
+        self._moderation, self._port = moderation, port
         self._postponed = Postponed(monotonic)
 
     async def settle(self) -> bool:
-        """Judge the oldest confirmations; whether there are more. Raises StoreBroken, StoreBusy."""
+        """Judge the oldest confirmations; whether there may be more. Raises StoreBroken, StoreBusy."""
         arrivals = self._ledger.store.control_arrivals(AT_ONCE + len(self._postponed))
         ready = [each for each in arrivals if not self._postponed.waits(each)]
         for arrival in ready[:AT_ONCE]:
             await self._one(arrival)
         self._postponed.keep(set(arrivals))
-        return len(ready) > AT_ONCE
+        return len(ready) >= AT_ONCE
 
     async def _one(self, arrival: ControlArrival) -> None:
         """Settle one arrival with what it leads to, in one transaction."""
@@ -109,6 +111,8 @@ class ControlArrivals:
             await self._ledger.write(lambda store: store.settle_arrival(arrival.kid, arrival.piv))
             return
         _refuse_state(standing, package)
+        if proves_nothing_new(standing, key):
+            self._moderation.admit_change(key.owner)
 
         def act(store: ProvisioningStore) -> Device:
             store.settle_arrival(arrival.kid, arrival.piv)
@@ -140,11 +144,13 @@ class ControlArrivals:
 
     async def _refuse(self, arrival: ControlArrival, error: TsmError) -> None:
         at, action = int(self._wall()), Use.REGISTRATION.action
+        news = self._moderation.is_news(arrival.device_id, error)
         entry = refusal(at, action, arrival.device_id, error, bearer=SMS, kid=arrival.kid.hex())
 
         def act(store: ProvisioningStore) -> None:
             store.refuse_arrival(arrival.kid, arrival.piv)
-            store.note(entry)
+            if news:
+                store.note(entry)
 
         await self._ledger.write(act)
         self._reports.disbelieved(arrival.device_id, arrival.kid, error)

@@ -4,6 +4,7 @@
 |---|---|
 | new | device, enrolment, key, replay window, package: all or nothing |
 | known, with other certificates over its key | these; and a new key, if one waits sealed to the old ones |
+| known, with its certificates signed anew | nothing: `same_certificate` |
 | known, without a usable key | a new key, of the next epoch |
 | known, nothing new | nothing: it is told the same again |
 
@@ -16,7 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.daemon.key_maker import MasterRotated
 from tsm_gateway.daemon.provisioning_answers import NumberInvalid, VirtualDeviceRefused
-from tsm_gateway.daemon.provisioning_standing import admitted, needs_key, next_epoch, refuse_suspended
+from tsm_gateway.daemon.provisioning_standing import (
+    admitted,
+    needs_key,
+    next_epoch,
+    refuse_hoarder,
+    refuse_suspended,
+)
 from tsm_gateway.registry.address import INTERNATIONAL
 from tsm_gateway.registry.device import Device, DeviceState
 from tsm_gateway.registry.errors import AlreadyKnown, MoveNotAllowed
@@ -27,13 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tsm_gateway.daemon.key_maker import KeyMaker, MadeKey
+    from tsm_gateway.daemon.moderation import Moderation
     from tsm_gateway.daemon.provisioning_answers import EnrolmentRequest
     from tsm_gateway.daemon.provisioning_ledger import Ledger
     from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
-    from tsm_gateway.daemon.recipients import Recipients
+    from tsm_gateway.daemon.recipients import Recipients, Settled
     from tsm_gateway.provisioning.device_trust import TrustedDevice
-    from tsm_gateway.provisioning.recipient import Recipient
-    from tsm_gateway.registry.enrolment import Enrolment
     from tsm_gateway.store.provisioning_store import ProvisioningStore
 
 TRIES: Final = 4  # a kid of 4 random octets is taken once in thousands; another process may be first, too
@@ -49,19 +55,21 @@ class Enrolling:
         recipients: Recipients,
         maker: KeyMaker,
         reports: ProvisioningReports,
+        moderation: Moderation,
         wall: Callable[[], float],
         *,
         test_devices: bool,
     ) -> None:
         """`test_devices`: virtual ones are taken, too; `wall`: Unix seconds."""
-        self._ledger, self._recipients, self._maker = ledger, recipients, maker
+        self._ledger, self._recipients, self._maker, self._moderation = ledger, recipients, maker, moderation
         self._reports, self._wall, self._test_devices = reports, wall, test_devices
 
     async def enrol(self, who: TrustedDevice, request: EnrolmentRequest) -> Standing:
         """Make `who` known and keyed; where it stands then.
 
-        Raises NumberInvalid, VirtualDeviceRefused, DeviceTerminated, DeviceSuspended, IdentityConflict, what
-        `Recipients.presented` raises, StoreBusy, StoreFull or StoreBroken.
+        Raises NumberInvalid, VirtualDeviceRefused, DeviceTerminated, DeviceSuspended, IdentityConflict,
+        TooManyKeys, TooManyChanges, what `Recipients.presented` and `settled` raise,
+        StoreBusy, StoreFull or StoreBroken.
         """
         if request.msisdn and not INTERNATIONAL.fullmatch(request.msisdn):
             raise NumberInvalid
@@ -72,14 +80,15 @@ class Enrolling:
             standing = self._welcome(
                 who
             )  # before its certificates are looked at: it may not be wanted at all
-            enrolment, recipient = await self._recipients.presented(who, request, at)
+            presented = await self._recipients.presented(who, request)
             if request.key_certificate is not None:  # a responder may have been asked meanwhile
                 standing = self._welcome(who)
             left = TRIES
             while True:
                 left -= 1
                 try:
-                    return await self._settle(who, request.msisdn, standing, enrolment, recipient)
+                    settled = self._recipients.settled(who, presented, standing, at)
+                    return await self._settle(who, request.msisdn, standing, settled)
                 except (AlreadyKnown, MasterRotated, MoveNotAllowed):  # MoveNotAllowed: suspended meanwhile
                     if not left:
                         raise
@@ -97,21 +106,20 @@ class Enrolling:
         who: TrustedDevice,
         msisdn: str,
         standing: Standing | None,
-        enrolment: Enrolment,
-        recipient: Recipient,
+        settled: Settled,
     ) -> Standing:
         if standing is None:
-            return await self._first(who, msisdn, enrolment, recipient)
-        if await self._again(who, standing, enrolment, recipient):
+            return await self._first(msisdn, settled)
+        if await self._again(standing, settled):
             return admitted(self._ledger.standing(who.device_id), who)
         return standing
 
-    async def _first(
-        self, who: TrustedDevice, msisdn: str, enrolment: Enrolment, recipient: Recipient
-    ) -> Standing:
-        at = enrolment.enrolled_at
-        device = Device(who.device_id, DeviceState.ENROLLED, who.der, msisdn, at, at, REASON)
-        made = self._make(None, who.device_id, recipient, at)
+    async def _first(self, msisdn: str, settled: Settled) -> Standing:
+        enrolment, at = settled.enrolment, settled.at
+        device = Device(
+            *(enrolment.device_id, DeviceState.ENROLLED, settled.certificate, msisdn, at, at, REASON)
+        )
+        made = self._make(None, settled)
 
         def act(store: ProvisioningStore) -> Device:
             self._maker.check_master(made)
@@ -123,21 +131,18 @@ class Enrolling:
         self._reports.made(made.package, "first key")
         return Standing(keyed, enrolment, None, None, (made.key,), (made.package,))
 
-    async def _again(
-        self, who: TrustedDevice, standing: Standing, enrolment: Enrolment, recipient: Recipient
-    ) -> bool:
+    async def _again(self, standing: Standing, settled: Settled) -> bool:
         """Whether anything had to be stored."""
-        at, known = enrolment.enrolled_at, standing.enrolment
-        if known is not None:
-            enrolment = enrolment._replace(enrolled_at=known.enrolled_at)
-        renewed = enrolment != known or who.der != standing.device.certificate
+        certificate, enrolment, recipient, at = settled
+        renewed = enrolment != standing.enrolment or certificate != standing.device.certificate
         made = None
         if needs_key(standing, recipient.fingerprint):
-            made = self._make(standing, who.device_id, recipient, at)
+            refuse_hoarder(standing, at)
+            made = self._make(standing, settled)
 
         def act(store: ProvisioningStore) -> None:
             if renewed:
-                store.renew(who.device_id, certificate=who.der, enrolment=enrolment, at=at)
+                store.renew(enrolment.device_id, certificate=certificate, enrolment=enrolment, at=at)
             if made is not None:
                 self._maker.check_master(made)
                 store.deliver(*made, at=at)
@@ -145,6 +150,8 @@ class Enrolling:
         if not renewed and made is None:
             self._reports.repeated(standing.device)
             return False
+        if renewed:
+            self._moderation.admit_change(enrolment.device_id)
         await self._ledger.write(act)
         if renewed:
             self._reports.renewed(enrolment)
@@ -154,6 +161,7 @@ class Enrolling:
             )
         return True
 
-    def _make(self, standing: Standing | None, device_id: str, recipient: Recipient, at: int) -> MadeKey:
+    def _make(self, standing: Standing | None, settled: Settled) -> MadeKey:
+        _, enrolment, recipient, at = settled
         epoch = next_epoch(standing)
-        return self._maker.make(device_id, recipient, epoch=epoch, delivery=Delivery.CHANNEL, at=at)
+        return self._maker.make(enrolment.device_id, recipient, epoch=epoch, delivery=Delivery.CHANNEL, at=at)

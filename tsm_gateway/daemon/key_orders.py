@@ -67,7 +67,11 @@ class KeyOrders:
 
 
 class RekeyPolicy:
-    """Orders new keys for devices whose key is too old, or was used too often."""
+    """Orders new keys for devices whose key is too old, or was used too often; at most one a day for each.
+
+    How far a key was used is what its device says: one packet far ahead must not cost short messages for
+    as long as it goes on.
+    """
 
     def __init__(
         self,
@@ -93,7 +97,8 @@ class RekeyPolicy:
                 after=after,
                 limit=PAGE,
             )
-            await asyncio.gather(*(self._order(key, before) for key in page))
+            settled = int(self._wall()) - DAY_S
+            await asyncio.gather(*(self._order(key, before) for key in page if key.created_at <= settled))
             if len(page) < PAGE:
                 break
             after = page[-1].kid

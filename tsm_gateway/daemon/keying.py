@@ -9,8 +9,10 @@ from tsm_gateway.daemon.key_maker import MasterRotated
 from tsm_gateway.daemon.provisioning_answers import DeviceTerminated, NoKeyPackage, NumberUnknown
 from tsm_gateway.daemon.provisioning_standing import (
     admitted,
+    has_usable_key,
     needs_key,
     next_epoch,
+    refuse_hoarder,
     refuse_suspended,
     waiting_package,
 )
@@ -51,12 +53,15 @@ class Keying:
     async def fetch(self, who: TrustedDevice) -> StoredPackage:
         """The package that waits for `who`; a new one when it has no usable key or another recipient.
 
-        Raises DeviceUnknown, DeviceTerminated, DeviceSuspended, IdentityConflict, NoKeyPackage, what
-        `Recipients.judged` raises, StoreBusy, StoreFull or StoreBroken.
+        Raises DeviceUnknown, DeviceTerminated, DeviceSuspended, IdentityConflict, NoKeyPackage, TooManyKeys,
+        what `Recipients.judged` raises, StoreBusy, StoreFull or StoreBroken.
         """
         async with self._ledger.turn(who.device_id):
             standing = self._served(who)
+            if waiting_package(standing) is None and has_usable_key(standing):
+                raise NoKeyPackage
             if needs_key(standing, self._recipients.stored(standing).fingerprint):
+                refuse_hoarder(standing, int(self._wall()))
                 await self._make(who.device_id, Delivery.CHANNEL, "no usable key")
                 standing = self._served(who)
         package = waiting_package(standing)
@@ -68,7 +73,7 @@ class Keying:
     async def fulfil(self, order: KeyOrder) -> None:
         """Make the key that was ordered; with its short messages, if it is to travel so.
 
-        Raises what `fetch` raises but NoKeyPackage, and NumberUnknown.
+        Raises what `fetch` raises but NoKeyPackage and TooManyKeys, and NumberUnknown.
         """
         async with self._ledger.turn(order.device_id):
             await self._make(order.device_id, order.delivery, order.reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tsm_gateway.daemon.channel1_errors import TooManyRequests
 from tsm_gateway.errors import Side, TsmError
 
 
@@ -141,6 +142,18 @@ class VirtualDeviceRefused(TsmError):
     """This gateway takes no virtual devices: their private keys lie in files."""
 
     code, side, temporary = "test-device-refused", Side.PEER, False
+
+
+class TooManyKeys(TooManyRequests):
+    """This device has several new keys it never proved: prove the newest, or wait as Retry-After says."""
+
+    code = "too-many-keys"
+
+
+class TooManyChanges(TooManyRequests):
+    """This device changes its certificates or its registration too often: wait as Retry-After says."""
+
+    code = "too-many-changes"
 
 
 class NumberUnknown(TsmError):

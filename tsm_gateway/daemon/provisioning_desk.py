@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tsm_gateway.daemon.enrolling import Enrolling
     from tsm_gateway.daemon.keying import Keying
+    from tsm_gateway.daemon.moderation import Moderation
     from tsm_gateway.daemon.provisioning_answers import (
         EnrolmentRequest,
         RegistrationAnswer,
@@ -51,9 +52,11 @@ class Desk:
         held: Held,
         uses: tuple[Enrolling, Keying, Registering],
         reports: ProvisioningReports,
+        moderation: Moderation,
         wall: Callable[[], float],
     ) -> None:
         """`uses` do the work; `wall`: Unix seconds."""
+        self._moderation = moderation
         self._ledger, self._held, self._reports, self._wall = ledger, held, reports, wall
         self._enrolling, self._keying, self._registering = uses
 
@@ -118,12 +121,12 @@ class Desk:
         return admitted(self._ledger.standing(who.device_id), who)
 
     async def _told(self, use: Use, who: TrustedDevice, work: Coroutine[Any, Any, T]) -> T:
-        """What `work` answers; a refusal is logged, counted and, where it matters, audited."""
+        """What `work` answers; a refusal is logged, counted and, where it matters, audited now and then."""
         try:
             return await work
         except TsmError as error:
             self._reports.refused(use, who.device_id, error)
-            if isinstance(error, NOTED):
+            if isinstance(error, NOTED) and self._moderation.is_news(who.device_id, error):
                 await self._note(use, who.device_id, error)
             raise
 

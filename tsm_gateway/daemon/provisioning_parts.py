@@ -17,6 +17,7 @@ from tsm_gateway.daemon.key_maker import KeyMaker
 from tsm_gateway.daemon.key_orders import KeyOrders, RekeyPolicy
 from tsm_gateway.daemon.key_promotion import KeyPromotion
 from tsm_gateway.daemon.keying import Keying
+from tsm_gateway.daemon.moderation import Moderation
 from tsm_gateway.daemon.provisioning_desk import Desk
 from tsm_gateway.daemon.provisioning_ledger import Ledger
 from tsm_gateway.daemon.recipients import Recipients
@@ -86,8 +87,12 @@ def assemble(
     recipients = Recipients(judge, held)
     maker = KeyMaker(settings.gateway.id, held)
     keying = Keying(ledger, recipients, maker, reports, wall)
-    enrolling = Enrolling(ledger, recipients, maker, reports, wall, test_devices=settings.takes_test_parties)
-    registering = Registering(ledger, held, challenges, reports, wall)
+    moderation = Moderation(monotonic)
+    enrolling = Enrolling(
+        *(ledger, recipients, maker, reports, moderation, wall),
+        test_devices=settings.takes_test_parties,
+    )
+    registering = Registering(ledger, held, challenges, reports, moderation, wall)
     return ProvisioningParts(
         settings=settings,
         store=store,
@@ -95,9 +100,10 @@ def assemble(
         committer=committer,
         challenges=challenges,
         judge=judge,
-        desk=Desk(ledger, held, (enrolling, keying, registering), reports, wall),
+        desk=Desk(ledger, held, (enrolling, keying, registering), reports, moderation, wall),
         arrivals=ControlArrivals(
-            ledger, held, reports, (wall, monotonic), port=settings.gateway.application_port
+            *(ledger, held, reports, moderation, (wall, monotonic)),
+            port=settings.gateway.application_port,
         ),
         orders=KeyOrders(ledger, keying, reports, monotonic),
         policy=RekeyPolicy(ledger, held, reports, wall),

@@ -22,6 +22,7 @@ from tsm_gateway.daemon.provisioning_answers import (
     IdentityConflict,
     KeyStanding,
     StatusAnswer,
+    TooManyKeys,
 )
 from tsm_gateway.envelope.certificate import load_public_key
 from tsm_gateway.registry.device import DeviceState, KeyState
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 USABLE: Final = frozenset({KeyState.PENDING, KeyState.CURRENT, KeyState.OVERLAP})
 PROVABLE: Final = frozenset({KeyState.PENDING, KeyState.CURRENT})
 KEYS_TOLD: Final = 16  # at most, of one device: the newest
+UNPROVED: Final = 4  # keys a device may leave unproved before it has to wait for another
+ANOTHER_S: Final = 3600  # so long, since the newest was made
 
 
 def admitted(standing: Standing | None, who: TrustedDevice) -> Standing:
@@ -90,6 +93,19 @@ def needs_key(standing: Standing, recipient: bytes) -> bool:
     """
     waiting = waiting_package(standing)
     return not has_usable_key(standing) or (waiting is not None and waiting.recipient != recipient)
+
+
+def refuse_hoarder(standing: Standing, at: int) -> None:
+    """Raises TooManyKeys for a device that wants one more key at Unix second `at` and proves none."""
+    unproved = [key.created_at for key in standing.keys if key.state is KeyState.PENDING]
+    if len(unproved) >= UNPROVED and at < max(unproved) + ANOTHER_S:
+        raise TooManyKeys(min(max(unproved) + ANOTHER_S - at, ANOTHER_S))
+
+
+def proves_nothing_new(standing: Standing, key: WrappedKey) -> bool:
+    """Whether a registration with `key` confirms no key and moves the device to no other state."""
+    settled = standing.device.state in {DeviceState.REGISTERED, DeviceState.ACTIVE}
+    return settled and key.state is KeyState.CURRENT
 
 
 def next_epoch(standing: Standing | None) -> int:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from tsm_gateway.daemon.provisioning_answers import ChallengeStale, KeyNotInstallable, RegistrationAnswer
 from tsm_gateway.daemon.provisioning_reports import CHANNEL
-from tsm_gateway.daemon.provisioning_standing import PROVABLE, admitted, key_to_prove, refuse_suspended
+from tsm_gateway.daemon.provisioning_standing import (
+    PROVABLE,
+    admitted,
+    key_to_prove,
+    proves_nothing_new,
+    refuse_suspended,
+)
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.keys.wrap import DEVICE_KEYS, traffic_place, unwrap
 from tsm_gateway.provisioning.element_id import check_element_id
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tsm_gateway.daemon.challenges import Challenge, Challenges
+    from tsm_gateway.daemon.moderation import Moderation
     from tsm_gateway.daemon.provisioning_ledger import Ledger
     from tsm_gateway.daemon.provisioning_material import Held
     from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
@@ -43,9 +50,11 @@ class Registering:
         held: Held,
         challenges: Challenges,
         reports: ProvisioningReports,
+        moderation: Moderation,
         wall: Callable[[], float],
     ) -> None:
         """`held` holds master keys and rules; `wall`: Unix seconds."""
+        self._moderation = moderation
         self._ledger, self._held, self._challenges = ledger, held, challenges
         self._reports, self._wall = reports, wall
 
@@ -76,7 +85,7 @@ class Registering:
         """Judge a proof and store what it proves; the same again for a proof that was accepted before.
 
         Raises what `challenge` raises, ProofMalformed, ChallengeStale, a ProofRefused, KeyNotWaiting,
-        SecureElementTaken, ElementsChanged, StoreBusy, StoreFull or StoreBroken.
+        SecureElementTaken, ElementsChanged, TooManyChanges, StoreBusy, StoreFull or StoreBroken.
         """
         async with self._ledger.turn(who.device_id):
             standing = self._served(who)
@@ -98,15 +107,18 @@ class Registering:
     ) -> RegistrationAnswer:
         at, overlap_s = int(self._wall()), self._held.now.section.key_overlap_s
         awaited = AwaitedProof(standing.device.device_id, challenge.kid, challenge.epoch, challenge.octets)
+        key = provable_key(standing, challenge.kid)
         registration = verify_proof(
             proof,
             awaited,
             signing_certificate=standing.device.certificate,
-            key=opened_key(provable_key(standing, challenge.kid), self._held),
+            key=opened_key(key, self._held),
             at=at,
         )
         certificate, issuers = standing.device.certificate, self._held.now.issuers
         check_element_id(registration.crypto_se, certificate, issuers, issuer)
+        if proves_nothing_new(standing, key):
+            self._moderation.admit_change(key.owner)
 
         def act(store: ProvisioningStore) -> Device:
             device = store.register(registration, overlap_s=overlap_s, at=at)

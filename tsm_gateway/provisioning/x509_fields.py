@@ -31,6 +31,18 @@ UNREADABLE: Final = (  # all the crypto library raises for octets it cannot make
 ANY_PURPOSE: Final = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 
 
+def same_certificate(one: bytes, other: bytes) -> bool:
+    """Whether two certificates (DER) say the same: their to-be-signed parts are equal, octet by octet.
+
+    The signature beside it does not count. Of ECDSA's anybody can make a second one from the first, (r, n-s)
+    of (r, s), and so have a certificate of other octets without its issuer.
+    """
+    if one == other:
+        return True
+    first, second = (x509.load_der_x509_certificate(each) for each in (one, other))
+    return first.tbs_certificate_bytes == second.tbs_certificate_bytes
+
+
 def value_of(extensions: Extensions, kind: type[T]) -> T | None:
     """The extension of that kind; None when there is none."""
     for extension in extensions:

@@ -17,6 +17,7 @@ from tsm_gateway.store.provisioning_statements import (
     FIND_CONTROL,
     INSERT_ARRIVAL,
     INSERT_CONTROL,
+    LIST_ARRIVALS_UNDER,
     LIST_MESSAGES_OF,
     UPDATE_CONTROL,
 )
@@ -31,9 +32,16 @@ ENDS = {ControlState.SENT: "key.send", ControlState.FAILED: "key.give-up"}  # wh
 
 
 def write_arrivals(cursor: sqlite3.Cursor, arrivals: Sequence[ControlArrival]) -> None:
-    """Keep confirmations for provisioning. Raises StoreConflict when one was taken before."""
+    """Keep confirmations for provisioning, one of each key. Raises StoreConflict for one taken before.
+
+    While one waits to be judged, a further one under the same key is let go: a device says it again if it
+    has to, and cannot fill the store while nobody judges.
+    """
     for arrival in arrivals:
-        if cursor.execute(INSERT_ARRIVAL, arrival_row(arrival)).rowcount != 1:
+        waiting = cursor.execute(LIST_ARRIVALS_UNDER, (arrival.kid,)).fetchall()
+        if not waiting:
+            cursor.execute(INSERT_ARRIVAL, arrival_row(arrival))
+        elif (arrival.piv,) in waiting:
             raise StoreConflict
 
 

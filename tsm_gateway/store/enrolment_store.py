@@ -10,7 +10,7 @@ from tsm_gateway.registry.errors import AlreadyKnown, MoveNotAllowed
 from tsm_gateway.registry.key_package import Delivery
 from tsm_gateway.store.acts import Act, Changed, facts, is_active, number_fact
 from tsm_gateway.store.control_store import give_up, insert_message
-from tsm_gateway.store.key_store import insert_device_key, keys_of_device
+from tsm_gateway.store.key_store import insert_device_key, retire_hoarded
 from tsm_gateway.store.owner_store import find_device, insert_device, known_already, update_device
 from tsm_gateway.store.provisioning_rows import enrolment_row, order_row, package_row
 from tsm_gateway.store.provisioning_statements import (
@@ -21,6 +21,8 @@ from tsm_gateway.store.provisioning_statements import (
     PUT_ORDER,
 )
 from tsm_gateway.store.registration_store import find_suspension
+from tsm_gateway.store.registry_rows import read_key
+from tsm_gateway.store.registry_statements import LIST_NEWEST_KEYS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -54,7 +56,8 @@ def renew(
     cursor.execute(PUT_ENROLMENT, enrolment_row(enrolment))
     changed = update_device(cursor, device._replace(certificate=certificate, changed_at=at))
     act = Act(at, "device.renew", device_id, "", facts(issuer=enrolment.issuer))
-    return Changed(changed, act, relay_concerned=is_active(device))
+    # The relay knows the signing certificate only: to what keys are sealed is none of its business.
+    return Changed(changed, act, relay_concerned=is_active(device) and certificate != device.certificate)
 
 
 def deliver(
@@ -77,13 +80,15 @@ def deliver(
     cursor.execute(INSERT_PACKAGE, package_row(package, unused_at=window[0]))
     cursor.execute(DELETE_ORDER, (key.owner,))
     give_up(cursor, key.owner, SUPERSEDED, at)
+    dropped = retire_hoarded(cursor, key.owner)
     if control is not None:
         insert_message(cursor, control)
     if device.state is DeviceState.ENROLLED:
         moved = transitions.move_device(device, DeviceMove.KEY, reason=device.reason, at=at)
         device = update_device(cursor, moved)
     made = facts(kid=key.kid, epoch=key.epoch, kem=package.kem, delivery=package.delivery.value)
-    return Changed(device, Act(at, "key.deliver", key.owner, "", made), relay_concerned=False)
+    act = Act(at, "key.deliver", key.owner, "", made)
+    return Changed(device, act, relay_concerned=dropped and is_active(device))
 
 
 def order(cursor: sqlite3.Cursor, wanted: KeyOrder) -> Act:
@@ -122,7 +127,8 @@ def _may_receive(
 
 def _only_upwards(cursor: sqlite3.Cursor, key: WrappedKey) -> None:
     """A crypto SE refuses an epoch that is not above its last one, so there must be none."""
-    if any(stored.key.epoch >= key.epoch for stored in keys_of_device(cursor, key.owner)):
+    newest = cursor.execute(LIST_NEWEST_KEYS, (key.owner, 1)).fetchone()
+    if newest is not None and read_key(newest).key.epoch >= key.epoch:
         raise AlreadyKnown(what="key", name=key.owner, kid=key.kid.hex(), epoch=key.epoch)
 
 

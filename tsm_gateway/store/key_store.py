@@ -10,8 +10,10 @@ from tsm_gateway.registry.errors import NotKnown
 from tsm_gateway.relay.interfaces import StoreConflict
 from tsm_gateway.store.checksum import counter_crc
 from tsm_gateway.store.owner_store import known_already
+from tsm_gateway.store.provisioning_statements import LIST_UNUSED_KEYS
 from tsm_gateway.store.registry_rows import RowDamaged, StoredKey, key_row, read_key, window_row
 from tsm_gateway.store.registry_statements import (
+    COUNT_WAITING_KEYS,
     FIND_KEY,
     INSERT_COUNTER,
     INSERT_KEY,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from tsm_gateway.registry.device import WrappedKey
 
 ACCEPTED = frozenset({KeyState.PENDING, KeyState.CURRENT, KeyState.OVERLAP})
+WAITING = 8  # keys of one device that nobody confirmed
 GIVES_WAY = frozenset({KeyState.PENDING, KeyState.CURRENT})  # to a later key of its owner
 
 
@@ -102,6 +105,18 @@ def retire_keys(cursor: sqlite3.Cursor, owner: str, *, of_device: bool) -> None:
         stored = read_key(row)
         if stored.key.state in ACCEPTED:
             _update_key(cursor, stored.key._replace(state=KeyState.RETIRED), of_device=of_device)
+
+
+def retire_hoarded(cursor: sqlite3.Cursor, device_id: str) -> bool:
+    """Retire the oldest keys that wait and were never used, above `WAITING` of them; whether any was.
+
+    A device asks for keys, and proves none: what it never used it does not need. Raises RowDamaged.
+    """
+    waiting = cursor.execute(COUNT_WAITING_KEYS, (device_id,)).fetchone()[0]
+    rows = cursor.execute(LIST_UNUSED_KEYS, (device_id, max(0, waiting - WAITING))).fetchall()
+    for row in rows:
+        _update_key(cursor, read_key(row).key._replace(state=KeyState.RETIRED), of_device=True)
+    return bool(rows)
 
 
 def retire_lapsed(cursor: sqlite3.Cursor, now: int) -> int:

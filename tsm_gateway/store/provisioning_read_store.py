@@ -15,6 +15,7 @@ from tsm_gateway.store.audit_statements import LIST_AUDIT, READ_AUDIT_HEAD
 from tsm_gateway.store.connection_store import reading
 from tsm_gateway.store.provisioning_rows import (
     read_arrival,
+    read_element,
     read_enrolment,
     read_message,
     read_order,
@@ -25,6 +26,7 @@ from tsm_gateway.store.provisioning_rows import (
 from tsm_gateway.store.provisioning_statements import (
     COUNT_ARRIVALS,
     COUNT_QUEUED,
+    FIND_ELEMENT,
     FIND_ENROLMENT,
     FIND_REGISTRATION,
     FIND_SUSPENSION,
@@ -36,7 +38,7 @@ from tsm_gateway.store.provisioning_statements import (
     LIST_PROVIDERS_OF,
 )
 from tsm_gateway.store.registry_rows import KEY_COLUMNS, RowDamaged, read_device, read_key, read_window
-from tsm_gateway.store.registry_statements import FIND_DEVICE, LIST_KEYS_OF_DEVICE
+from tsm_gateway.store.registry_statements import FIND_DEVICE, LIST_NEWEST_KEYS
 from tsm_gateway.store.upkeep_statements import (
     COUNT_STUCK,
     COUNT_UNCONFIRMED,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from tsm_gateway.registry.control import ControlArrival, ControlMessage
     from tsm_gateway.registry.device import Device, WrappedKey
     from tsm_gateway.registry.key_package import KeyOrder
+    from tsm_gateway.registry.registration import Registration
     from tsm_gateway.registry.suspension import Suspension
     from tsm_gateway.store.connection_store import Reader
     from tsm_gateway.store.failures import Health
@@ -63,6 +66,8 @@ if TYPE_CHECKING:
     K = TypeVar("K", bytes, str)  # the kid or device id pages follow one another by
     T = TypeVar("T")
 
+KEYS: Final = 32  # of one device, the newest: what is older was replaced long ago
+PACKAGES: Final = 8  # the newest; as many keys as may wait (`key_store.WAITING`)
 WINDOW_VALUES: Final = 3  # of a window, behind its kid
 BEFORE_ALL: Final = (-1, b"")  # (created, kid) of no key
 
@@ -76,13 +81,13 @@ class ProvisioningReads:
         self.damaged = 0  # rows passed over
 
     def standing(self, device_id: str) -> Standing | None:
-        """All there is on one device; None when it is not known."""
+        """All there is on one device, of its keys the newest; None when it is not known."""
         with self._people.snapshot():
             row = self._people.row(FIND_DEVICE, (device_id,))
             if row is None:
                 return None
-            keys = self._people.rows(LIST_KEYS_OF_DEVICE, (device_id,))
-            packages = self._people.rows(LIST_PACKAGES_OF, (device_id,))
+            keys = self._people.rows(LIST_NEWEST_KEYS, (device_id, KEYS))
+            packages = self._people.rows(LIST_PACKAGES_OF, (device_id, PACKAGES))
             return Standing(
                 read_device(row),
                 self._one(FIND_ENROLMENT, device_id, read_enrolment),
@@ -95,6 +100,11 @@ class ProvisioningReads:
     def suspension(self, device_id: str) -> Suspension | None:
         """The suspension in force; None when there is none."""
         return self._one(FIND_SUSPENSION, device_id, read_suspension)
+
+    def claims_elements(self, registration: Registration) -> bool:
+        """Whether the secure elements of a registration are its device's own, and not freed since."""
+        row = self._people.row(FIND_ELEMENT, (registration.crypto_se,))
+        return row is not None and read_element(row)[1] == registration.device_id
 
     def _one(self, sql: str, device_id: str, read: Callable[[Any], T]) -> T | None:
         row = self._people.row(sql, (device_id,))

@@ -8,8 +8,10 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import sqlite
 
 from tsm_gateway.registry.control import ControlState
-from tsm_gateway.store.dialect import compiled, fixed, given, insert_new, insert_row, limited
-from tsm_gateway.store.schema import message, wrapped_key
+from tsm_gateway.registry.device import KeyState
+from tsm_gateway.store.dialect import compiled, fixed, given, insert_row, limited
+from tsm_gateway.store.registry_statements import KEY
+from tsm_gateway.store.schema import message, replay_window, wrapped_key
 from tsm_gateway.store.schema_provisioning import (
     control_in,
     control_out,
@@ -76,13 +78,32 @@ UPDATE_PACKAGE: Final = compiled(
     .where(key_package.c.kid == given("of_kid")),
     *("confirmed_at", "unused_at", "crc", "of_kid"),
 )
-# By the device's keys, which an index finds.
+# By the device's keys, which an index finds; the newest.
 LIST_PACKAGES_OF: Final = compiled(
-    select(key_package)
-    .select_from(wrapped_key.join(key_package, key_package.c.kid == wrapped_key.c.kid))
-    .where(wrapped_key.c.device_id == given("device_id"))
-    .order_by(wrapped_key.c.epoch.desc()),
-    "device_id",
+    limited(
+        select(key_package)
+        .select_from(wrapped_key.join(key_package, key_package.c.kid == wrapped_key.c.kid))
+        .where(wrapped_key.c.device_id == given("device_id"))
+        .order_by(wrapped_key.c.epoch.desc()),
+        "limit",
+    ),
+    *("device_id", "limit"),
+)
+# Keys that wait and under which nothing came, the oldest first.
+LIST_UNUSED_KEYS: Final = compiled(
+    limited(
+        select(*KEY)
+        .join(replay_window, replay_window.c.kid == wrapped_key.c.kid)
+        .join(key_package, key_package.c.kid == wrapped_key.c.kid)
+        .where(
+            wrapped_key.c.device_id == given("device_id"),
+            wrapped_key.c.state == fixed(KeyState.PENDING),
+            replay_window.c.highest <= key_package.c.unused_at,
+        )
+        .order_by(wrapped_key.c.epoch),
+        "limit",
+    ),
+    *("device_id", "limit"),
 )
 
 # --- orders ---
@@ -96,7 +117,8 @@ LIST_ORDERS: Final = compiled(limited(select(key_order).order_by(key_order.c.ord
 # --- over the air ---
 
 # Authenticated under (kid, PIV) and taken once; the replay window is moved in the same transaction.
-INSERT_ARRIVAL: Final = insert_new(control_in)
+INSERT_ARRIVAL: Final = insert_row(control_in)
+LIST_ARRIVALS_UNDER: Final = compiled(select(control_in.c.piv).where(control_in.c.kid == given("kid")), "kid")
 LIST_ARRIVALS: Final = compiled(
     limited(select(control_in).order_by(control_in.c.received_at), "limit"), "limit"
 )

@@ -108,6 +108,19 @@ LIST_KEYS_OF_DEVICE: Final = compiled(
     select(*KEY).where(wrapped_key.c.device_id == given("owner")).order_by(wrapped_key.c.epoch.desc()),
     "owner",
 )
+LIST_NEWEST_KEYS: Final = compiled(
+    limited(
+        select(*KEY).where(wrapped_key.c.device_id == given("owner")).order_by(wrapped_key.c.epoch.desc()),
+        "limit",
+    ),
+    *("owner", "limit"),
+)
+COUNT_WAITING_KEYS: Final = compiled(
+    select(func.count())
+    .select_from(wrapped_key)
+    .where(wrapped_key.c.device_id == given("owner"), wrapped_key.c.state == fixed(KeyState.PENDING)),
+    "owner",
+)
 LIST_KEYS_OF_PROVIDER: Final = compiled(
     select(*KEY).where(wrapped_key.c.provider == given("owner")).order_by(wrapped_key.c.epoch.desc()),
     "owner",

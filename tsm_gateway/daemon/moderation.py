@@ -1,0 +1,46 @@
+"""What one device may do to what is kept for ever, and to the relay, however often it asks.
+
+A device that authenticated is not a friend yet: the audit log is append-only, and a change of an active
+device's certificate makes the relay read it anew. Neither may grow as fast as requests come.
+
+| what | of one device, at most |
+|---|---|
+| changes of its certificates, registrations that confirm no key | 4 at once, then 4 an hour |
+| entries in the audit log on the same cause of a refusal | one an hour; the log and the figures have all |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tsm_gateway.daemon.channel1_rates import Rates
+from tsm_gateway.daemon.provisioning_answers import TooManyChanges
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tsm_gateway.errors import TsmError
+
+HOUR_S: Final = 3600
+CHANGES: Final = 4  # within an hour: a certificate is renewed once in years
+NOTED: Final = 1
+
+
+class Moderation:
+    """Counts per device; in memory, bounded, and forgotten at the end of the process."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """`monotonic`: seconds."""
+        self._monotonic = monotonic
+        self._changes = Rates(CHANGES, window_s=HOUR_S)
+        self._noted = Rates(NOTED, window_s=HOUR_S)
+
+    def admit_change(self, device_id: str) -> None:
+        """Count a change that the device wants of what is stored. Raises TooManyChanges."""
+        wait_s = self._changes.take(device_id, self._monotonic())
+        if wait_s:
+            raise TooManyChanges(wait_s)
+
+    def is_news(self, device_id: str, error: TsmError) -> bool:
+        """Whether a refusal of the device is to go on record: none for the same cause did of late."""
+        return not self._noted.take(f"{device_id} {error.code}", self._monotonic())
