@@ -17,5 +17,5 @@ def refusal(at: int, action: str, device_id: str, error: TsmError, **known: str)
     """The entry about `action` being refused to a device at Unix second `at`; `known` are more facts."""
     told = {name: str(error.facts[name]) for name in TOLD if name in error.facts}
     return AuditEntry(
-        at, ACTOR, action, device_id, REFUSED, error.code, tuple(sorted({**told, **known}.items()))
+        at, ACTOR, action, device_id, REFUSED, error.code, tuple(sorted((told | known).items()))
     )
