@@ -11,6 +11,7 @@ from tests.crash.line import Line
 from tests.crash.load import STEADY, Manner
 from tests.crash.stage import PASSWORD, SYSTEM_ID, Stage
 from tsm_gateway.daemon.exits import Exit
+from tsm_gateway.keys.master_store import add_master_version
 from tsm_gateway.virtual.smpp_octets import Status
 from tsm_gateway.virtual.smsc import VirtualSmsc
 from tsm_gateway.virtual.smsc_options import Account
@@ -136,8 +137,12 @@ def test_sighup_under_load_takes_a_changed_link_and_survives_a_broken_file(tmp_p
             assert daemon.log("daemon.reloaded")[0]["changed"] == "link air, link second"
             await daemon.until(lambda: stage.smsc.bound() == 2, "two binds")
             stage.config.write_text("[gateway\nid = 3\n")
+            add_master_version(stage.folder / "master.key", bytes(range(32)))
             daemon.tell(signal.SIGHUP)
-            await daemon.until(lambda: daemon.log("config.invalid"), "told about the file")
+            await daemon.until(lambda: daemon.log("daemon.reload_refused"), "told about the file")
+            assert len(daemon.log("config.invalid")) == 1
+            (refused,) = daemon.log("daemon.reload_refused")
+            assert "the master key (now version 2)" in refused["changed"]
             answered = stage.answered
             await daemon.until(lambda: stage.answered > answered + 100, "payments all the same")
             await _all_is_well(stage, daemon, load, task)

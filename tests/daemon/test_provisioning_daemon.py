@@ -13,10 +13,12 @@ import pytest
 from cryptography import x509
 from cryptography.x509 import ocsp
 
+from tests.daemon.literal_device import TSM_ID
 from tests.daemon.provisioning_process import Site
-from tests.provisioning.authority import DAY, Authority, pem
+from tests.provisioning.authority import DAY, Authority, key_pem, pem
 from tsm_gateway.daemon.exits import Exit
-from tsm_gateway.provisioning.pki import Use
+from tsm_gateway.keys.master_store import add_master_version
+from tsm_gateway.provisioning.pki import Use, build_below_root, host_names
 from tsm_gateway.registry.audit import broken_links
 from tsm_gateway.registry.key_package import Delivery, KeyOrder
 from tsm_gateway.store.sqlite_store import SqliteStore
@@ -139,10 +141,27 @@ def test_a_reload_takes_over_issuers_and_certificates_or_nothing(site: Site) -> 
     site.reload(process)
     status, done = site.install_and_prove(device, site.enrol(device))
     assert (status, done["state"]) == (200, "registered")
-    kept, taken = site.logged("daemon.reloaded")
-    assert kept["count"] == 0
+    (refused,), (taken,) = site.logged("daemon.reload_refused"), site.logged("daemon.reloaded")
+    assert refused["level"] == "error"
+    assert refused["changed"].startswith("nothing")
     assert "challenge_s" in taken["changed"]
     assert json.loads(site.page("/status"))["issuers"] == ["se-issuer", "second"]
+
+
+def test_a_bad_list_keeps_the_old_settings_and_no_new_master_key_waiting(site: Site) -> None:
+    process = site.running()
+    garbage = site.folder / "list.crl"
+    garbage.write_bytes(b"no list")
+    site.configure(f'crls = ["{garbage}"]\n', challenge_s=60)
+    add_master_version(site.folder / "master.key", bytes(range(32)))
+    site.reload(process)
+    (refused,) = site.logged("daemon.reload_refused")
+    assert str(garbage) in refused["problem"]
+    assert refused["error"] == "issuer-unusable"
+    assert refused["changed"].startswith("only the master key (now version 2)")
+    assert json.loads(site.page("/status"))["master_versions"] == [1, 2]
+    assert site.logged("daemon.reloaded") == []
+    assert site.enrol(site.device())["state"] == "keyed"
 
 
 def test_reading_a_long_list_again_keeps_nobody_waiting(site: Site) -> None:
@@ -201,6 +220,25 @@ def test_what_is_wrong_with_the_configuration_is_told_before_anything_is_open(si
     assert "provisioning.key_delivery_key" in text
     assert "chmod 600" in text
     assert not (site.folder / "gateway.db").exists()
+
+
+def test_one_key_for_the_channel_and_for_key_packages_stops_the_start(site: Site) -> None:
+    shared = site.pki.pair(Use.KEY_DELIVERY)
+    root = site.pki.pair(Use.ROOT)
+    channel = build_below_root(
+        Use.CHANNEL_1,
+        shared.key.public_key(),
+        root,
+        owner=TSM_ID,
+        names=host_names(["127.0.0.1"]),
+        serial=7,
+        at=site.now,
+    )
+    site.pki.certificate_path(Use.CHANNEL_1).write_bytes(pem(channel))
+    site.pki.key_path(Use.CHANNEL_1).write_bytes(key_pem(shared.key))
+    process = site.start()
+    assert site.ended(process) != Exit.DONE
+    assert "a key of its own" in (site.folder / "log-0").read_text()
 
 
 def test_a_certificate_that_ends_soon_is_told(site: Site) -> None:

@@ -14,6 +14,8 @@ REMEDIES: Mapping[str, str] = {
     "daemon.started": _NOTHING,
     "daemon.ready": _NOTHING,
     "daemon.reloaded": "Restart the gateway for what is named `at the next start`.",
+    "daemon.reload_refused": "Mend what its problem names, see `tsm-gateway config check`, and reload again. "
+    "A new version of the master key was taken all the same, if `changed` says so.",
     "daemon.stopping": _NOTHING,
     "daemon.stopped": "Nothing; what was waiting is on disk and goes on at the next start.",
     "daemon.failed": "`explain` the code in its field error.",

@@ -52,6 +52,12 @@ class Event(Enum):
     DAEMON_STARTED = "daemon.started", I, "version pid config", "the process runs, nothing is open yet"
     DAEMON_READY = "daemon.ready", I, "seconds links devices providers", "payments are taken"
     DAEMON_RELOADED = "daemon.reloaded", I, "changed count", "SIGHUP: the settings were read again"
+    DAEMON_RELOAD_REFUSED = (
+        "daemon.reload_refused",
+        E,
+        "file error problem changed",
+        "SIGHUP: something that was read is not fit, so the settings from before stay in force",
+    )
     DAEMON_STOPPING = "daemon.stopping", I, "signal waiting", "nothing new is taken, the rest is finished"
     DAEMON_STOPPED = "daemon.stopped", I, "seconds exit_code waiting", "the process ends"
     DAEMON_FAILED = "daemon.failed", E, "error problem where exit_code", "the process ends by a fault"

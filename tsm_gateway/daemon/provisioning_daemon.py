@@ -4,7 +4,7 @@
 |---|---|
 | prepare | the ciphers know their answers; keys, certificates, lists are read; the store is open and ours |
 | serve | channel 1 listens; READY was said |
-| SIGHUP | settings, certificates, lists and master key were read again: all of them, or nothing changes |
+| SIGHUP | settings, certificates and lists were read again, all or none; the master key whatever those are |
 | SIGTERM, SIGINT | nobody new is taken; requests under way are answered |
 | store broken | nobody is answered any more; the process ends with its own exit code |
 
@@ -18,6 +18,8 @@ import os
 import signal
 import time
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tsm_gateway import __version__
@@ -37,7 +39,8 @@ from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
 from tsm_gateway.daemon.provisioning_sources import read_sources
 from tsm_gateway.daemon.provisioning_status import publish, snapshot
 from tsm_gateway.daemon.provisioning_upkeep import ProvisioningUpkeep
-from tsm_gateway.daemon.settings import SettingsErrors, load_settings
+from tsm_gateway.daemon.reloading import refuse_reload
+from tsm_gateway.daemon.settings import load_settings
 from tsm_gateway.daemon.status_server import Pages, StatusServer
 from tsm_gateway.envelope import selftest
 from tsm_gateway.errors import TsmError
@@ -55,10 +58,10 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.provisioning_sources import Sources
     from tsm_gateway.daemon.settings import Settings
     from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
+    from tsm_gateway.keys.wrap import MasterKeys
 
 OPEN_S: Final = 600.0  # for the store, on top of the unit's start timeout
 DRAIN_S: Final = 15.0  # for requests under way; the unit waits longer
-KEPT: Final = "nothing: what was in force before stays so"
 RESTART_ONLY: Final = ("gateway", "store")  # sections a reload cannot change
 RESTART_ONLY_KEYS: Final = ("listen", "metrics")  # of [provisioning]
 
@@ -70,6 +73,7 @@ class ProvisioningDaemon:
         """`path` is where `settings`, which have [provisioning], came from and is read again on SIGHUP."""
         self._path, self._settings, self._log = path, settings, log
         self._notifier = Notifier.from_environment()
+        self._master = settings.keys.master  # the reference in force
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
         self._began = time.monotonic()
 
@@ -172,18 +176,13 @@ class ProvisioningDaemon:
             raise Ended
 
     async def _reload(self, parts: ProvisioningParts, channel: Channel1) -> None:
-        """Read everything again; whatever is wrong with any of it is logged and changes nothing."""
+        """Read everything again; what is wrong with any of it is logged, and but the master key stays all."""
         try:
             fresh, sources = await asyncio.to_thread(self._read_again)  # a long list takes seconds
-        except SettingsErrors as errors:
-            for problem in errors.problems:
-                self._log.emit(Event.CONFIG_INVALID, **problem._asdict())
-            self._log.emit(Event.DAEMON_RELOADED, changed=KEPT, count=0)
-            return
         except TsmError as error:
-            self._log.emit(Event.CONFIG_INVALID, file=str(self._path), problem=str(error))
-            self._log.emit(Event.DAEMON_RELOADED, changed=KEPT, count=0)
+            refuse_reload(self._log, self._path, error, self._master, partial(_use_masters, parts))
             return
+        self._master = fresh.keys.master
         self._log.level = Level[fresh.log.level.upper()]
         changed = [*_changed(parts.held.now.section, _section(fresh)), *self._kept(fresh)]
         if sources.material.masters.versions() != parts.held.now.masters.versions():
@@ -207,6 +206,13 @@ class ProvisioningDaemon:
         mine, other = _section(self._settings), _section(fresh)
         changed += [name for name in RESTART_ONLY_KEYS if getattr(mine, name) != getattr(other, name)]
         return [f"{name} (at the next start)" for name in changed]
+
+
+def _use_masters(parts: ProvisioningParts, masters: MasterKeys) -> bool:
+    """Wrap and unwrap with `masters` from now on; whether they are others than before."""
+    before = parts.held.now
+    parts.held.now = replace(before, masters=masters)
+    return masters.versions() != before.masters.versions()
 
 
 def _section(settings: Settings) -> ProvisioningSettings:

@@ -11,9 +11,8 @@ from tsm_gateway.daemon.provisioning_material import Material
 from tsm_gateway.daemon.settings_secrets import secret_path, secret_value
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.keys.master_store import read_master
-from tsm_gateway.provisioning.element_id import ElementIdRule
 from tsm_gateway.provisioning.expiry import OWN, items_of_certificates, items_of_issuers
-from tsm_gateway.provisioning.issuer import RevocationPolicy, read_issuer
+from tsm_gateway.provisioning.issuer_store import load_issuer
 from tsm_gateway.provisioning.pki import Use
 from tsm_gateway.provisioning.pki_fitness import check_apart, check_fit, read_certificate, read_pair
 
@@ -79,14 +78,14 @@ def _delivery_pair(section: ProvisioningSettings, at: int) -> Pair:
 
 
 def _issuer(settings: IssuerSettings) -> Issuer:
-    return read_issuer(
+    return load_issuer(
         settings.name,
-        anchors=_octets(settings.anchors),
-        intermediates=_octets(settings.intermediates) if settings.intermediates else b"",
-        crls=[_octets(path) for path in settings.crls],
+        anchors=settings.anchors,
+        intermediates=settings.intermediates,
+        crls=settings.crls,
         ocsp=settings.ocsp,
-        revocation=RevocationPolicy(settings.revocation),
-        element_id=ElementIdRule(settings.element_id),
+        revocation=settings.revocation,
+        element_id=settings.element_id,
     )
 
 

@@ -16,6 +16,7 @@ import contextlib
 import os
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tsm_gateway import __version__
@@ -28,7 +29,8 @@ from tsm_gateway.daemon.metrics import Metrics
 from tsm_gateway.daemon.notify import Notifier
 from tsm_gateway.daemon.process import Ended, first_of, settle_collector
 from tsm_gateway.daemon.relay_parts import assemble
-from tsm_gateway.daemon.settings import SecretUnreadable, SettingsErrors, load_settings
+from tsm_gateway.daemon.reloading import refuse_reload
+from tsm_gateway.daemon.settings import load_settings
 from tsm_gateway.daemon.sources import Sources
 from tsm_gateway.daemon.status_server import Pages, StatusServer
 from tsm_gateway.daemon.status_snapshot import figures, snapshot
@@ -44,12 +46,12 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.logs import Log
     from tsm_gateway.daemon.relay_parts import RelayParts
     from tsm_gateway.daemon.settings import Settings
+    from tsm_gateway.keys.wrap import MasterKeys
 
 OPEN_S = 600.0  # for the store, on top of the unit's start timeout
 ACTOR = "relay"  # in the audit log
 RECOVER_S, BUSY_PAUSE_S = 30.0, 0.005  # of waiting for another process that writes, and between two looks
 DRAIN_S = 20.0  # for what is under way when we are told to end; the unit waits longer
-KEPT = "nothing: the settings from before stay in force"
 RESTART_ONLY = ("gateway", "store", "relay", "metrics")  # sections a reload cannot change
 
 
@@ -60,6 +62,7 @@ class RelayDaemon:
         """`path` is where `settings` came from and is read again on SIGHUP."""
         self._path, self._settings, self._log = path, settings, log
         self._notifier = Notifier.from_environment()
+        self._master = settings.keys.master  # the reference in force
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
         self._began = time.monotonic()
 
@@ -186,29 +189,30 @@ class RelayDaemon:
             raise Ended
 
     async def _reload(self, parts: RelayParts, group: asyncio.TaskGroup) -> None:
-        """Read the settings again; whatever is wrong with them is logged and changes nothing."""
+        """Read the settings again; what is wrong with them is logged, and but the master key stays all."""
         try:
             fresh = load_settings(self._path)
             options = [link_options(fresh.gateway, each) for each in fresh.smpp]
             masters = read_master(fresh.keys.master)
-        except SettingsErrors as errors:
-            for problem in errors.problems:
-                self._log.emit(Event.CONFIG_INVALID, **problem._asdict())
-            self._log.emit(Event.DAEMON_RELOADED, changed=KEPT, count=0)
+        except TsmError as error:
+            refuse_reload(self._log, self._path, error, self._master, partial(_use_masters, parts))
             return
-        except (SecretUnreadable, TsmError) as error:
-            self._log.emit(Event.CONFIG_INVALID, file=str(self._path), problem=str(error))
-            self._log.emit(Event.DAEMON_RELOADED, changed=KEPT, count=0)
-            return
+        self._master = fresh.keys.master
         self._log.level = Level[fresh.log.level.upper()]
-        rotated = parts.directory.use_masters(masters)
-        parts.dispatcher.refresh()
+        rotated = _use_masters(parts, masters)
         touched = await parts.links.replace(options, group, drain_s=DRAIN_S)
         kept = [name for name in RESTART_ONLY if getattr(fresh, name) != getattr(self._settings, name)]
         changed = [f"link {name}" for name in touched] + [f"{name} (at the next start)" for name in kept]
         if rotated:
             changed.append(f"master key (now version {masters.current.version})")
         self._log.emit(Event.DAEMON_RELOADED, changed=", ".join(changed) or "nothing", count=len(changed))
+
+
+def _use_masters(parts: RelayParts, masters: MasterKeys) -> bool:
+    """Unwrap with `masters` from now on; whether they are others than before."""
+    rotated = parts.directory.use_masters(masters)
+    parts.dispatcher.refresh()
+    return rotated
 
 
 async def _recover(store: SqliteStore) -> int:

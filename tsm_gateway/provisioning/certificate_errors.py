@@ -6,7 +6,13 @@ counters. The only fact is a word of ours, never a name out of the certificate.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tsm_gateway.errors import Side, TsmError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 class CertificateRefused(TsmError):
@@ -92,11 +98,27 @@ class IssuerUnusable(TsmError):
 
     code, side, temporary = "issuer-unusable", Side.OURS, False
 
-    def __init__(self, *, issuer: str, problem: str) -> None:
-        """`issuer` is its configured name, `problem` a sentence for people."""
+    def __init__(self, *, issuer: str, problem: str, setting: str = "", number: int = 0) -> None:
+        """`issuer` is its configured name, `problem` a sentence for people.
+
+        `setting` is the key at fault, "" for none alone; `number` counts the files of a list from 0.
+        """
         super().__init__(issuer=issuer)
-        self.problem = problem
+        self.problem, self.setting, self.number = problem, setting, number
+
+    def naming(self, files: Mapping[str, Sequence[Path | str]]) -> IssuerUnusable:
+        """The same with the file at fault, where one is: `files` are those of each setting, in order."""
+        paths = files.get(self.setting, ())
+        if self.number >= len(paths):
+            return self
+        return IssuerUnusable(
+            issuer=str(self.facts["issuer"]),
+            problem=f"{paths[self.number]}: {self.problem}",
+            setting=self.setting,
+            number=self.number,
+        )
 
     def __str__(self) -> str:
         """The sentence with it."""
-        return f"issuer {self.facts['issuer']}: {self.problem} [{self.code}]"
+        setting = f"{self.setting}: " if self.setting else ""
+        return f"issuer {self.facts['issuer']}: {setting}{self.problem} [{self.code}]"

@@ -66,11 +66,16 @@ def read_issuer(
     between = _read_authorities(name, "intermediates", intermediates) if intermediates else ()
     if revocation is RevocationPolicy.REQUIRED and not crls and not ocsp:
         raise IssuerUnusable(issuer=name, problem='revocation = "required" needs crls or ocsp')
-    try:
-        lists = tuple(read_revocation_list(each, (*roots, *between)) for each in crls)
-    except RevocationListUnusable as error:
-        raise IssuerUnusable(issuer=name, problem=f"crls: {error.problem}") from None
+    lists = tuple(_read_list(name, *each, (*roots, *between)) for each in enumerate(crls))
     return Issuer(name, roots, between, lists, ocsp, revocation, element_id)
+
+
+def _read_list(issuer: str, number: int, octets: bytes, authorities: Sequence[Certificate]) -> RevocationList:
+    """The list in the file of that number. Raises IssuerUnusable."""
+    try:
+        return read_revocation_list(octets, authorities)
+    except RevocationListUnusable as error:
+        raise IssuerUnusable(issuer=issuer, problem=error.problem, setting="crls", number=number) from None
 
 
 def _read_authorities(issuer: str, setting: str, octets: bytes) -> tuple[Certificate, ...]:
@@ -79,12 +84,12 @@ def _read_authorities(issuer: str, setting: str, octets: bytes) -> tuple[Certifi
         found = _load(octets)
         problems = [problem for each in found if (problem := _problem_of(each))]
     except UNREADABLE:
-        problem = f"{setting}: neither PEM nor DER of X.509 certificates"
-        raise IssuerUnusable(issuer=issuer, problem=problem) from None
+        problem = "neither PEM nor DER of X.509 certificates"
+        raise IssuerUnusable(issuer=issuer, problem=problem, setting=setting) from None
     if len(found) > MAX_CERTIFICATES:
         problems = [f"more than {MAX_CERTIFICATES} certificates"]
     if problems:
-        raise IssuerUnusable(issuer=issuer, problem=f"{setting}: {problems[0]}")
+        raise IssuerUnusable(issuer=issuer, problem=problems[0], setting=setting)
     return tuple(found)
 
 

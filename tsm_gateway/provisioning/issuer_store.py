@@ -26,24 +26,36 @@ def load_issuer(
 ) -> Issuer:
     """The issuer those files describe, read again at each call.
 
-    A list of 100,000 entries takes half a second. Raises IssuerUnusable, also for a file that cannot be
-    read.
+    A list of 100,000 entries takes half a second. Raises IssuerUnusable that names the file, also for one
+    that cannot be read.
     """
-    return read_issuer(
-        name,
-        anchors=_octets(name, anchors),
-        intermediates=_octets(name, intermediates) if intermediates else b"",
-        crls=[_octets(name, each) for each in crls],
-        ocsp=ocsp,
-        revocation=RevocationPolicy(revocation),
-        element_id=ElementIdRule(element_id),
-    )
+    files = {
+        "anchors": (anchors,),
+        "intermediates": (intermediates,) if intermediates else (),
+        "crls": tuple(crls),
+    }
+    octets = {
+        setting: [_octets(name, setting, *each) for each in enumerate(paths)]
+        for setting, paths in files.items()
+    }
+    try:
+        return read_issuer(
+            name,
+            anchors=octets["anchors"][0],
+            intermediates=b"".join(octets["intermediates"]),
+            crls=octets["crls"],
+            ocsp=ocsp,
+            revocation=RevocationPolicy(revocation),
+            element_id=ElementIdRule(element_id),
+        )
+    except IssuerUnusable as error:
+        raise error.naming(files) from None
 
 
-def _octets(issuer: str, path: Path | str) -> bytes:
+def _octets(issuer: str, setting: str, number: int, path: Path | str) -> bytes:
     try:
         with Path(path).open("rb") as file:
             return file.read(MAX_OCTETS + 1)
     except OSError as error:
-        problem = f"{path} cannot be read: {error.strerror}"
-        raise IssuerUnusable(issuer=issuer, problem=problem) from None
+        problem = f"{path}: cannot be read: {error.strerror}"
+        raise IssuerUnusable(issuer=issuer, problem=problem, setting=setting, number=number) from None
