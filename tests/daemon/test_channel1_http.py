@@ -23,6 +23,7 @@ from tests.daemon.channel1_world import (
     request,
 )
 from tsm_gateway import envelope, keys, provisioning, registry, relay, store
+from tsm_gateway.daemon.channel1_errors import TooManyRequests
 from tsm_gateway.daemon.channel1_limits import Limits
 from tsm_gateway.daemon.channel1_openapi import describe, openapi_text
 from tsm_gateway.daemon.channel1_problems import STATUSES, problem_of, public_code
@@ -349,10 +350,13 @@ def test_every_documented_refusal_of_the_desk_reaches_the_peer_as_documented(
         if code in route.problems.split():
             error = kinds[code].__new__(kinds[code])
             error.facts = {"path": "/secret"}
+            if isinstance(error, TooManyRequests):
+                error.retry_after_s = 3600
             channel.desk.trouble[USES[route.name]] = error
             answer = client.ask(route.method, route.path, BODIES.get(route.name))
             refused(answer, STATUSES[code].value, code.upper())
             assert "secret" not in answer.body.decode()
+            assert answer.headers.get("retry-after") == ("3600" if answer.status == 429 else None)
             documented = describe()["paths"][route.path][route.method.lower()]["responses"]
             codes = documented[str(answer.status)]["content"]["application/problem+json"]["schema"]["allOf"]
             assert answer.code in codes[1]["properties"]["code"]["enum"]
