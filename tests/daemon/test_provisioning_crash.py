@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from tests.daemon.literal_device import LiteralDevice
+    from tests.daemon.literal_device import Installed, LiteralDevice
     from tsm_gateway.errors import TsmError
 
     Act = Callable[[Rig, LiteralDevice], Awaitable[object]]
@@ -77,12 +77,21 @@ async def fulfil(rig: Rig, _device: LiteralDevice) -> None:
     await rig.parts.orders.fulfil()
 
 
-async def on_the_air(rig: Rig, device: LiteralDevice) -> None:
+async def delivered(rig: Rig, device: LiteralDevice) -> tuple[Installed, bytes]:
     await ordered(rig, device)
     await fulfil(rig, device)
     (message,) = rig.store.provisioning.due_controls(rig.world.now, 10)
-    held = device.install(message.packet, rig.world.tsm_certificate)
-    await use(rig, held, arrival=confirmation(rig, device, held, message.packet, held.first_piv))
+    return device.install(message.packet, rig.world.tsm_certificate), message.packet
+
+
+async def on_the_air(rig: Rig, device: LiteralDevice) -> None:
+    held, package = await delivered(rig, device)
+    await use(rig, held, arrival=confirmation(rig, device, held, package, held.first_piv))
+
+
+async def paid_with(rig: Rig, device: LiteralDevice) -> None:
+    held, _ = await delivered(rig, device)
+    await use(rig, held)
 
 
 async def settle(rig: Rig, _device: LiteralDevice) -> None:
@@ -100,7 +109,7 @@ STEPS = (
     Step("fetch a key in place of a stale one", stale, fetch),
     Step("make an ordered key", ordered, fulfil),
     Step("settle a confirmation", on_the_air, settle),
-    Step("promote a key", on_the_air, promote),
+    Step("promote a key", paid_with, promote),
 )
 
 
