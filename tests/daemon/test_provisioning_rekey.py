@@ -75,6 +75,31 @@ def test_an_ordered_key_is_made_fetched_proved_and_the_old_one_overlaps(tmp_path
     played(tmp_path, story)
 
 
+def test_an_order_is_carried_out_at_once_for_the_device_that_asks_and_once_only(tmp_path: Path) -> None:
+    async def story(rig: Rig) -> None:
+        device = rig.world.device()
+        await rig.activate(device)
+        await order(rig, device)
+        (ordered,) = rig.store.provisioning.orders(10)
+        assert (await rig.desk.key_package(rig.who(device))).epoch == 2
+        assert rig.store.provisioning.orders(10) == []
+        await rig.parts.orders._keying.fulfil(ordered)  # upkeep had read it before the device asked
+        assert rig.keys(device) == [(2, "pending"), (1, "current")]
+
+    played(tmp_path, story)
+
+
+def test_an_order_for_the_air_is_left_to_the_air(tmp_path: Path) -> None:
+    async def story(rig: Rig) -> None:
+        device = rig.world.device()
+        await rig.activate(device)
+        await order(rig, device, Delivery.SMS)
+        with pytest.raises(NoKeyPackage):
+            await rig.desk.key_package(rig.who(device))
+
+    played(tmp_path, story)
+
+
 def test_a_key_that_waits_retires_nothing_however_many_follow_it(tmp_path: Path) -> None:
     async def story(rig: Rig) -> None:
         device = rig.world.device()

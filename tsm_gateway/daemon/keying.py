@@ -51,7 +51,7 @@ class Keying:
         self._reports, self._wall = reports, wall
 
     async def fetch(self, who: TrustedDevice) -> StoredPackage:
-        """The package that waits for `who`; a new one when it has no usable key or another recipient.
+        """The package that waits for `who`; a new one when ordered, without usable key, for a new recipient.
 
         Raises DeviceUnknown, DeviceTerminated, DeviceSuspended, IdentityConflict, NoKeyPackage, TooManyKeys,
         what `Recipients.judged` raises, StoreBusy, StoreFull or StoreBroken.
@@ -59,7 +59,7 @@ class Keying:
         async with self._ledger.turn(who.device_id):
             standing = self._served(who)
             if waiting_package(standing) is None and has_usable_key(standing):
-                raise NoKeyPackage
+                standing = await self._ordered(who, standing)
             if needs_key(standing, self._recipients.stored(standing).fingerprint):
                 refuse_hoarder(standing, int(self._wall()))
                 await self._make(who.device_id, Delivery.CHANNEL, "no usable key")
@@ -76,7 +76,16 @@ class Keying:
         Raises what `fetch` raises but NoKeyPackage and TooManyKeys, and NumberUnknown.
         """
         async with self._ledger.turn(order.device_id):
-            await self._make(order.device_id, order.delivery, order.reason)
+            if self._ledger.store.order_of(order.device_id) == order:  # else its device was faster
+                await self._make(order.device_id, order.delivery, order.reason)
+
+    async def _ordered(self, who: TrustedDevice, standing: Standing) -> Standing:
+        """The standing with the key made that `who` may fetch and nobody made yet. Raises NoKeyPackage."""
+        order = self._ledger.store.order_of(standing.device.device_id)
+        if order is None or order.delivery is not Delivery.CHANNEL:
+            raise NoKeyPackage
+        await self._make(order.device_id, order.delivery, order.reason)
+        return self._served(who)
 
     def _served(self, who: TrustedDevice) -> Standing:
         standing = admitted(self._ledger.standing(who.device_id), who)

@@ -28,6 +28,7 @@ from tsm_gateway.store.provisioning_statements import (
     COUNT_QUEUED,
     FIND_ELEMENT,
     FIND_ENROLMENT,
+    FIND_ORDER,
     FIND_REGISTRATION,
     FIND_SUSPENSION,
     LIST_ARRIVALS,
@@ -109,6 +110,10 @@ class ProvisioningReads:
     def _one(self, sql: str, device_id: str, read: Callable[[Any], T]) -> T | None:
         row = self._people.row(sql, (device_id,))
         return None if row is None else read(row)
+
+    def order_of(self, device_id: str) -> KeyOrder | None:
+        """The new key that was asked for a device and not made yet; None when none was."""
+        return self._one(FIND_ORDER, device_id, read_order)
 
     def orders(self, limit: int) -> list[KeyOrder]:
         """New keys that were asked for and not made yet, oldest first."""

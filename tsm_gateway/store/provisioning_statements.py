@@ -112,6 +112,9 @@ PUT_ORDER: Final = _put(key_order)
 DELETE_ORDER: Final = compiled(
     delete(key_order).where(key_order.c.device_id == given("of_device")), "of_device"
 )
+FIND_ORDER: Final = compiled(
+    select(key_order).where(key_order.c.device_id == given("of_device")), "of_device"
+)
 LIST_ORDERS: Final = compiled(limited(select(key_order).order_by(key_order.c.ordered_at), "limit"), "limit")
 
 # --- over the air ---
