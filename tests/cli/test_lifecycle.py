@@ -87,6 +87,11 @@ def test_every_state_allows_a_command_or_refuses_and_audits_it(site: Site, comma
         else:
             assert result.code == 6, (state, result)
             assert "[move-not-allowed]" in result.err
+            assert (
+                "already" in result.err
+                or command in {"rekey", "number", "replace"}
+                or ("allowed_from=" in result.err)
+            ), result.err
             assert (entry.outcome, entry.reason, entry.subject) == ("refused", "move-not-allowed", name)
             assert state_after(site, name) is state
         assert entry.actor == _me()
@@ -106,6 +111,7 @@ def test_nobody_by_that_id_is_not_found_and_audited(site: Site, command: str) ->
     result = site("device", command, NOBODY, *COMMANDS[command][0])
     assert result.code == 4, result
     assert "[not-known]" in result.err
+    assert "next:" not in result.err, "nothing was ordered"
     last = audited(site)[-1]
     assert (last.subject, last.outcome, last.reason) == (NOBODY, "refused", "not-known")
 
@@ -141,6 +147,7 @@ def test_what_cannot_be_undone_is_asked_about(site: Site, arguments: tuple[str, 
     names = put(site, 1, D.ACTIVE), put(site, 2, D.ACTIVE)
     result = site("device", *(each.format(*names) for each in arguments))
     assert (result.code, "Go on?" in result.err) == (130, True)
+    assert "give --yes" in result.err
     assert state_after(site, names[0]) is D.ACTIVE
     assert orders(site) == []
 

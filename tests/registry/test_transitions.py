@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from tsm_gateway.registry.device import DEVICE_MOVES, Device, DeviceMove, DeviceState
 from tsm_gateway.registry.errors import MoveNotAllowed
 from tsm_gateway.registry.provider import PROVIDER_MOVES, Provider, ProviderMove, ProviderState, Verify
 from tsm_gateway.registry.transitions import move_device, move_provider
+
+if TYPE_CHECKING:
+    from enum import Enum
 
 DEVICE = Device("d:0123456789abcdef", DeviceState.ENROLLED, b"der", "+491701234567", 10, 20, "new")
 PROVIDER = Provider(
@@ -26,7 +31,7 @@ def test_a_device_moves_only_by_its_table(state: DeviceState, move: DeviceMove) 
     else:
         with pytest.raises(MoveNotAllowed) as caught:
             move_device(device, move, reason="because", at=99)
-        assert caught.value.facts == {"name": DEVICE.device_id, "move": move.value, "state": state.value}
+        assert caught.value.facts == _facts(DEVICE.device_id, move, state, allowed, target)
 
 
 @pytest.mark.parametrize("move", ProviderMove)
@@ -40,7 +45,16 @@ def test_a_provider_moves_only_by_its_table(state: ProviderState, move: Provider
     else:
         with pytest.raises(MoveNotAllowed) as caught:
             move_provider(provider, move, reason="because", at=99)
-        assert caught.value.facts == {"name": "bank", "move": move.value, "state": state.value}
+        assert caught.value.facts == _facts("bank", move, state, allowed, target)
+
+
+def _facts(name: str, move: Enum, state: Enum, allowed: frozenset[Any], target: Enum) -> dict[str, str]:
+    """Where the move is allowed from, unless it has led there already."""
+    told = {"name": name, "move": move.value}
+    if state is target:
+        return told | {"state": f"{state.value} already"}
+    states = " or ".join(sorted(each.value for each in allowed))
+    return told | {"state": state.value, "allowed_from": states}
 
 
 def test_nothing_leaves_a_final_state() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DEFAULT_CONFIG = Path("/etc/tsm-gateway/gateway.toml")
+UNANSWERED = "tsm-gateway: nobody answers on standard input: give --yes to go on without a question"
 INTERRUPTED = 130  # as a shell says it: 128 and SIGINT
 COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.cli, in the order of --help
     "run": "run:run",
@@ -85,10 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if arguments is None:
         harden()
+    if sys.stdin is None:  # closed by the caller: questions meet an end of file instead of a defect
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - as long as the process
     try:
         status = cli(arguments, standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as error:
+        if isinstance(error.__context__, EOFError):  # of the question, not Ctrl-C and not a "no"
+            click.echo(f"\n{UNANSWERED}", err=True)
         sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()

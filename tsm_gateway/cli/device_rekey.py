@@ -96,17 +96,21 @@ def rekey(  # noqa: PLR0913 - click's options
     with existing_store(settings) as store:
         if every:
             made_before = at + 1 - (older_than_days or 0) * DAY_S
-            status = _order_all(store, order, made_before, yes=yes, form=form)
+            status, ordered = 0, _order_all(store, order, made_before, yes=yes, form=form)
         else:
-            status = _order_each(store, order, device_ids, form)
-    click.echo(NEXT[how] if settings.provisioning is not None else IDLE, err=True)
+            status, ordered = _order_each(store, order, device_ids, form)
+    if ordered:
+        click.echo(NEXT[how] if settings.provisioning is not None else IDLE, err=True)
     return status
 
 
-def _order_each(store: SqliteStore, order: KeyOrder, device_ids: tuple[str, ...], form: Form) -> int:
+def _order_each(
+    store: SqliteStore, order: KeyOrder, device_ids: tuple[str, ...], form: Form
+) -> tuple[int, int]:
+    """The exit code, and how many were ordered."""
     done = each_device(store, "key.order", device_ids, lambda each: _order(store, order, each))
     show_rows(({**row_of(each), "delivery": order.delivery.value} for each in done.devices), LISTED, form)
-    return done.tell()
+    return done.tell(), len(done.devices)
 
 
 def _order(store: SqliteStore, order: KeyOrder, device_id: str) -> Device:
@@ -123,7 +127,10 @@ def _order(store: SqliteStore, order: KeyOrder, device_id: str) -> Device:
 
 
 def _order_all(store: SqliteStore, order: KeyOrder, made_before: int, *, yes: bool, form: Form) -> int:
-    """Order for every active device whose key was made earlier; a device that cannot be reached is told."""
+    """Order for every active device whose key was made earlier, and say how many cannot be reached.
+
+    Returns how many were ordered.
+    """
     if not yes:
         count = sum(1 for _ in _owners(store, made_before))
         click.confirm(MANY.format(count), abort=True, err=True)
@@ -145,7 +152,7 @@ def _order_all(store: SqliteStore, order: KeyOrder, made_before: int, *, yes: bo
     show_record({**Ordered(ordered, without_number)._asdict(), "delivery": order.delivery.value}, form)
     if without_number:
         click.echo(f"{without_number} devices have no number: order them with --delivery channel", err=True)
-    return 0
+    return ordered
 
 
 def _owners(store: SqliteStore, made_before: int) -> Iterator[str]:

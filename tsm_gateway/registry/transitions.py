@@ -9,6 +9,9 @@ from tsm_gateway.registry.errors import MoveNotAllowed
 from tsm_gateway.registry.provider import PROVIDER_MOVES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from enum import Enum
+
     from tsm_gateway.registry.device import Device, DeviceMove
     from tsm_gateway.registry.provider import Provider, ProviderMove
 
@@ -17,7 +20,7 @@ def move_device(device: Device, move: DeviceMove, *, reason: str, at: int) -> De
     """The device after `move`, at Unix second `at`. Raises MoveNotAllowed."""
     allowed, target = DEVICE_MOVES[move]
     if device.state not in allowed:
-        raise MoveNotAllowed(name=device.device_id, move=move.value, state=device.state.value)
+        raise _refused(device.device_id, move, device.state, allowed, target)
     return device._replace(state=target, reason=reason, changed_at=at)
 
 
@@ -25,5 +28,13 @@ def move_provider(provider: Provider, move: ProviderMove, *, reason: str, at: in
     """The provider after `move`, at Unix second `at`. Raises MoveNotAllowed."""
     allowed, target = PROVIDER_MOVES[move]
     if provider.state not in allowed:
-        raise MoveNotAllowed(name=provider.name, move=move.value, state=provider.state.value)
+        raise _refused(provider.name, move, provider.state, allowed, target)
     return provider._replace(state=target, reason=reason, changed_at=at)
+
+
+def _refused(name: str, move: Enum, state: Enum, allowed: Iterable[Enum], target: Enum) -> MoveNotAllowed:
+    """The refusal, with what would be allowed; that it stands there already says enough."""
+    if state is target:
+        return MoveNotAllowed(name=name, move=move.value, state=f"{state.value} already")
+    states = " or ".join(sorted(each.value for each in allowed))
+    return MoveNotAllowed(name=name, move=move.value, state=state.value, allowed_from=states)
