@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tsm_gateway.cli import explain_errors, explain_events, explain_reasons, explain_smpp
-from tsm_gateway.cli.explanations import NO_TEXT, error_classes, errors, others
+from tsm_gateway.cli.explanations import NO_TEXT, error_classes, errors, find, others
+from tsm_gateway.daemon.channel1_handshakes import Refusal
 from tsm_gateway.daemon.events import Event
 from tsm_gateway.daemon.exits import Exit
+from tsm_gateway.provisioning.certificate_errors import CertificateRefused
 from tsm_gateway.radio.smpp.status import Status
 from tsm_gateway.relay.reasons import Reason
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Site
+
+
+IDENTITIES = [each for each in error_classes() if issubclass(each, CertificateRefused)]
 
 
 def test_every_error_code_has_a_remedy_and_no_remedy_is_left_over() -> None:
@@ -29,6 +34,19 @@ def test_every_reason_status_and_exit_code_has_a_text() -> None:
     assert set(explain_reasons.REASONS) == set(Reason)
     assert set(explain_reasons.EXITS) == set(Exit)
     assert set(explain_smpp.STATUSES) == set(Status)
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_every_reason_of_a_refused_handshake_is_known_once_by_its_own_spelling(refusal: Refusal) -> None:
+    (found,) = find(refusal.value)
+    assert (found.code, found.kind in {"handshake", "error"}) == (refusal.value, True)
+
+
+@pytest.mark.parametrize(
+    "refused", [each for each in error_classes() if issubclass(each, CertificateRefused)]
+)
+def test_every_reason_of_a_refused_identity_is_known(refused: type[CertificateRefused]) -> None:
+    assert "error" in {each.kind for each in find(refused.code)}
 
 
 def test_texts_are_sentences() -> None:
@@ -79,4 +97,4 @@ def test_an_unknown_code_is_not_found_and_a_close_one_is_named(site: Site) -> No
 
 def test_all_codes_are_listed(site: Site) -> None:
     rows = site.done("explain", "-o", "json").json
-    assert {row["kind"] for row in rows} == {"error", "refusal", "event", "smpp", "exit"}
+    assert {row["kind"] for row in rows} == {"error", "refusal", "handshake", "event", "smpp", "exit"}

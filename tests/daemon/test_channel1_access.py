@@ -24,6 +24,7 @@ from tests.daemon.channel1_world import (
 from tests.provisioning.authority import CLIENT, DAY, SERVER, Authority, key_pem, pem, uses
 from tsm_gateway.daemon.channel1_models import Asked, Proof
 from tsm_gateway.daemon.channel1_routes import ROUTES, Route
+from tsm_gateway.provisioning.device_trust import device_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,24 +64,24 @@ def _authority_below(at: Authorities) -> Identity:
 
 TLS, JUDGE = "handshakes_refused_total", "identities_refused_total"
 STRANGERS = {
-    "no certificate": Stranger(lambda _: None, f'{TLS}{{reason="no_certificate"}}'),
+    "no certificate": Stranger(lambda _: None, f'{TLS}{{reason="no-certificate"}}'),
     "of a foreign authority": Stranger(
-        lambda at: at.identity(by=at.stranger), f'{TLS}{{reason="certificate_untrusted"}}'
+        lambda at: at.identity(by=at.stranger), f'{TLS}{{reason="certificate-untrusted"}}'
     ),
-    "of a namesake of the issuer": Stranger(_namesake, f'{TLS}{{reason="certificate_invalid"}}'),
-    "signed by itself": Stranger(_self_signed, f'{TLS}{{reason="certificate_untrusted"}}'),
+    "of a namesake of the issuer": Stranger(_namesake, f'{TLS}{{reason="certificate-refused"}}'),
+    "signed by itself": Stranger(_self_signed, f'{TLS}{{reason="certificate-untrusted"}}'),
     "expired": Stranger(
-        lambda at: at.identity(lifetime=(NOW - 3 * DAY, NOW - DAY)), f'{TLS}{{reason="certificate_expired"}}'
+        lambda at: at.identity(lifetime=(NOW - 3 * DAY, NOW - DAY)), f'{TLS}{{reason="certificate-expired"}}'
     ),
     "not yet valid": Stranger(
         lambda at: at.identity(lifetime=(NOW + DAY, NOW + 3 * DAY)),
-        f'{TLS}{{reason="certificate_not_yet_valid"}}',
+        f'{TLS}{{reason="certificate-not-yet-valid"}}',
     ),
     "a server's": Stranger(
-        lambda at: at.identity(extensions=(SIGNS, (SERVER, False))), f'{TLS}{{reason="certificate_usage"}}'
+        lambda at: at.identity(extensions=(SIGNS, (SERVER, False))), f'{TLS}{{reason="certificate-usage"}}'
     ),
-    "the listener's own": Stranger(lambda at: at.server, f'{TLS}{{reason="certificate_untrusted"}}'),
-    "RSA of 1024 bits": Stranger(lambda at: at.identity("rsa1024"), f'{TLS}{{reason="certificate_weak"}}'),
+    "the listener's own": Stranger(lambda at: at.server, f'{TLS}{{reason="certificate-untrusted"}}'),
+    "RSA of 1024 bits": Stranger(lambda at: at.identity("rsa1024"), f'{TLS}{{reason="key-weak"}}'),
     "RSA with exponent 3": Stranger(lambda at: at.identity("rsa-e3"), f'{JUDGE}{{reason="key-weak"}}'),
     "EC P-384": Stranger(lambda at: at.identity("p384"), f'{JUDGE}{{reason="key-unsupported"}}'),
     "not meant to sign": Stranger(
@@ -148,6 +149,9 @@ def test_a_revoked_device_gets_no_octet_from_any_route(authorities: Authorities,
         deadline(lambda: channel.figure(counted) == len(ROUTES), counted)
         (told, *_) = channel.events("identity.refused")
         assert told["reason"] == "certificate-revoked"
+        assert told["serial"] == f"{revoked.certificate.serial_number:x}"
+        assert told["subject"] == revoked.certificate.subject.rfc4514_string()
+        assert told["device"] == device_id_of(revoked.certificate.public_key())  # type: ignore[arg-type]
         assert revoked.certificate.fingerprint(SHA256()).hex().startswith(told["certificate"])
 
 

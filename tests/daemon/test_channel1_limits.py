@@ -144,7 +144,7 @@ def test_garbage_on_the_port_is_no_tls(authorities: Authorities, me: Identity, d
             with channel.plain() as sock:
                 sock.sendall(octets)
                 assert not sock.recv(4096).startswith(b"HTTP")
-        counted = 'handshakes_refused_total{reason="no_tls"}'
+        counted = 'handshakes_refused_total{reason="no-tls"}'
         deadline(lambda: channel.figure(counted) >= 3, counted)
         assert works(channel, me)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tsm_gateway.daemon.channel1_handshakes import Refusal
 from tsm_gateway.daemon.exits import Exit
 from tsm_gateway.relay.reasons import Reason
 
@@ -108,6 +109,45 @@ REASONS: Mapping[Reason, tuple[str, str]] = {  # reason -> (meaning, remedy)
     Reason.OVER_BOUND: (
         "The sender, or all together, had more unfinished parts than there is room for.",
         "Look whether somebody floods the number; otherwise raise [relay] parts_per_sender or parts_in_all.",
+    ),
+}
+
+_OURS = "Nothing, unless it is a device of yours: "
+HANDSHAKES: Mapping[Refusal, tuple[str, str]] = {  # those that are no error code -> (meaning, remedy)
+    Refusal.NO_CERTIFICATE: (
+        "The peer presented no certificate.",
+        _OURS + "its agent has to present the signing certificate of its crypto SE.",
+    ),
+    Refusal.NOT_PROVED: (
+        "The signature of the handshake does not fit the certificate presented.",
+        _OURS + "its crypto SE signs with another key than its certificate's.",
+    ),
+    Refusal.VERSION: ("The peer speaks no TLS 1.3.", _OURS + "its agent needs TLS 1.3."),
+    Refusal.NO_COMMON: (
+        "No group, cipher or signature algorithm is known to both sides.",
+        _OURS + "its agent needs the group secp256r1 and the signature algorithms of TLS 1.3.",
+    ),
+    Refusal.NO_TLS: ("What came was no TLS: plain HTTP, or any other octets.", _OURS + "it needs https://."),
+    Refusal.BY_PEER: (
+        "The peer gave up: it does not believe our certificate, or could not go on.",
+        _OURS + "it has to trust the root behind [provisioning] certificate; see `pki status`.",
+    ),
+    Refusal.TIMEOUT: (
+        "The handshake took longer than [provisioning] handshake_s.",
+        "Nothing. If devices of yours are that slow, raise handshake_s.",
+    ),
+    Refusal.CUT: ("The peer went away.", "Nothing: a network failed, or somebody looked at the port."),
+    Refusal.CROWDED: (
+        "Too many handshakes went on at once: the oldest gave way.",
+        "Nothing if it was a moment; otherwise see whether somebody floods the port.",
+    ),
+    Refusal.FULL: (
+        "No connection was free, and nobody was idle who could give way.",
+        "Raise [provisioning] connections, with LimitNOFILE= of the unit.",
+    ),
+    Refusal.OTHER: (
+        "The handshake failed for a reason that has no name here.",
+        _OURS + "try it with `openssl s_client`, which says more.",
     ),
 }
 

@@ -11,20 +11,21 @@ if TYPE_CHECKING:
 
 
 class Refusal(Enum):
-    """The closed list; `explain` has no entry for each, so the words speak for themselves."""
+    """The closed list. What the judge refuses as well has its code; `explain` knows all of them."""
 
-    NO_CERTIFICATE = "no_certificate"
-    UNTRUSTED = "certificate_untrusted"
-    EXPIRED = "certificate_expired"
-    NOT_YET_VALID = "certificate_not_yet_valid"
-    USAGE = "certificate_usage"
-    WEAK = "certificate_weak"
-    INVALID = "certificate_invalid"  # any other fault of the chain
-    NOT_PROVED = "key_not_proved"  # the signature of the handshake does not fit the certificate
+    NO_CERTIFICATE = "no-certificate"
+    UNTRUSTED = "certificate-untrusted"
+    EXPIRED = "certificate-expired"
+    NOT_YET_VALID = "certificate-not-yet-valid"
+    USAGE = "certificate-usage"
+    KEY_WEAK = "key-weak"
+    SIGNATURE_WEAK = "certificate-signature-weak"
+    INVALID = "certificate-refused"  # any other fault of the chain
+    NOT_PROVED = "key-not-proved"  # the signature of the handshake does not fit the certificate
     VERSION = "version"  # TLS 1.2 or older
-    NO_COMMON = "nothing_in_common"  # no group, cipher or signature algorithm both have
-    NO_TLS = "no_tls"  # plain HTTP, or any other octets
-    BY_PEER = "refused_by_peer"  # the peer did not like our certificate, or gave up
+    NO_COMMON = "nothing-in-common"  # no group, cipher or signature algorithm both have
+    NO_TLS = "no-tls"  # plain HTTP, or any other octets
+    BY_PEER = "refused-by-peer"  # the peer did not like our certificate, or gave up
     TIMEOUT = "timeout"
     CUT = "cut"  # the peer went away
     CROWDED = "crowded"  # too many handshakes at once: the oldest gave way
@@ -41,9 +42,9 @@ _BY_VERIFY_CODE: Mapping[int, Refusal] = {
     20: Refusal.UNTRUSTED,  # no issuer of it here
     21: Refusal.UNTRUSTED,
     26: Refusal.USAGE,
-    66: Refusal.WEAK,  # the device's key
-    67: Refusal.WEAK,  # an authority's key
-    68: Refusal.WEAK,  # the hash of a signature
+    66: Refusal.KEY_WEAK,  # the device's key
+    67: Refusal.KEY_WEAK,  # an authority's key
+    68: Refusal.SIGNATURE_WEAK,  # the hash of a signature
 }
 
 _BY_REASON: Mapping[str, Refusal] = {
@@ -65,9 +66,9 @@ _BY_REASON: Mapping[str, Refusal] = {
     "UNEXPECTED_MESSAGE": Refusal.NO_TLS,
     "BAD_SIGNATURE": Refusal.NOT_PROVED,
     "WRONG_SIGNATURE_TYPE": Refusal.NOT_PROVED,
-    "EE_KEY_TOO_SMALL": Refusal.WEAK,
-    "CA_KEY_TOO_SMALL": Refusal.WEAK,
-    "CA_MD_TOO_WEAK": Refusal.WEAK,
+    "EE_KEY_TOO_SMALL": Refusal.KEY_WEAK,
+    "CA_KEY_TOO_SMALL": Refusal.KEY_WEAK,
+    "CA_MD_TOO_WEAK": Refusal.SIGNATURE_WEAK,
     "UNEXPECTED_EOF_WHILE_READING": Refusal.CUT,
 }
 

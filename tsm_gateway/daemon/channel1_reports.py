@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tsm_gateway.daemon.channel1_quiet import Quiet
 from tsm_gateway.daemon.events import Event
+from tsm_gateway.provisioning.presented import presented
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -60,6 +61,7 @@ class Reports:
                 Event.IDENTITY_REFUSED,
                 host=connection.host,
                 certificate=fingerprint,
+                **presented(connection.certificate)._asdict(),
                 reason=refused.code,
                 count=count,
             )

@@ -31,7 +31,7 @@ _OF_KIND: Mapping[Kind, str] = {
     Kind.TEXT: (
         "device provider bearer reason fate link host bind error where version config path file key "
         "problem suggestion loop signal changed state logger text smsc_ids issuer delivery certificate "
-        "route"
+        "route serial subject"
     ),
     Kind.COUNT: (
         "piv parts number total reference port octets attempts pid line unanswered unknown "

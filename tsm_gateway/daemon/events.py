@@ -272,7 +272,7 @@ class Event(Enum):
     IDENTITY_REFUSED = (
         "identity.refused",
         W,
-        "host certificate reason count",
+        "host certificate device serial subject reason count",
         "TLS held, but the certificate is not believed: the connection ended without an answer",
     )
     CONNECTION_CUT = "connection.cut", W, "host device reason seconds", "too slow, or gave way to another"
