@@ -93,8 +93,8 @@ REMEDIES: Mapping[str, str] = {
     "listener.paused": "Raise LimitNOFILE= of the unit, or lower [provisioning] connections.",
     "handshake.refused": "`explain` its reason: what the peer did wrong. If it is a device of yours: look "
     "at its certificate, its issuer in [[provisioning.issuer]], its TLS version and its clock.",
-    "identity.refused": "`explain` its reason. `device`, `serial` and `subject` are what the certificate says "
-    "of itself, `certificate` begins its SHA-256.",
+    "identity.refused": "`explain` its reason. `device`, `serial` and `subject` are what the certificate "
+    "says of itself, `certificate` begins its SHA-256.",
     "connection.cut": _BY_ITSELF + "the devices' network is slow: raise request_s, or connections.",
     "connection.idle": _NOTHING,
     "request.answered": "`explain` its error, if there is one.",
