@@ -213,6 +213,18 @@ def test_the_smsc_ends_cleanly_on_a_signal_while_it_waits_for_stdin(smsc: Any, n
     assert process.communicate() == ("", "")
 
 
+def test_the_smsc_gives_up_waiting_and_says_what_is_missing(smsc: Any, handset_file: Path) -> None:
+    process, _ = smsc("--once", "--expect", "2", "--timeout", "0.2")
+    output, errors = process.communicate(pay(handset_file, "--json").stdout, timeout=10)
+    assert (process.returncode, output) == (1, "")
+    assert "0 of 2 expected came" in errors
+
+
+def test_the_smsc_says_that_nobody_has_bound(smsc: Any) -> None:
+    process, _ = smsc()
+    assert process.stderr.readline().startswith("nobody has bound yet")
+
+
 def test_the_smsc_names_lines_that_are_no_parts(smsc: Any) -> None:
     process, _ = smsc("--once")
     output, errors = process.communicate("no part\n", timeout=10)

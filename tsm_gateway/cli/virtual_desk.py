@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tsm_gateway.virtual.part import Part
     from tsm_gateway.virtual.smsc import VirtualSmsc
 
+BIND_S = 5.0  # without a bind for so long: say what is waited for
+UNBOUND = "nobody has bound yet: the gateway's [[smpp]] needs this host and port, and system_id and password"
+LATE = "after {:g} s still unanswered: {} parts delivered, and {} of {} expected came: --timeout waits longer"
 AHEAD = 1000  # lines read ahead of what the SMSC has room for
 
 
@@ -33,6 +36,7 @@ class Run:
     expect: int
     weather: Weather
     seed: int
+    timeout_s: float  # with `once`: for what is not answered when stdin has ended
 
 
 class Desk:
@@ -45,6 +49,7 @@ class Desk:
         self._over = asyncio.Event()
         self._printed = 0
         self.bad = 0  # lines that were no parts
+        self.late = False  # not all was answered in time
 
     async def serve(self) -> None:
         """Work until stdin ended and all is answered (`--once`), or until a signal."""
@@ -58,12 +63,13 @@ class Desk:
             threading.Thread(target=self._read, args=(loop,), name="stdin", daemon=True).start()
             feeding = asyncio.create_task(self._feed(), name="parts from stdin")
             over = asyncio.create_task(self._over.wait(), name="until told to end")
+            hint = asyncio.create_task(self._hint(), name="a word while nobody binds")
             await asyncio.wait([feeding, over], return_when=asyncio.FIRST_COMPLETED)
             if feeding.done() and not self._run.once:
                 await over
-            for task in (feeding, over):
+            for task in (feeding, over, hint):
                 task.cancel()
-            await asyncio.wait([feeding, over])
+            await asyncio.wait([feeding, over, hint])
         if not feeding.cancelled():
             feeding.result()
 
@@ -86,7 +92,18 @@ class Desk:
             else:
                 collected += parts  # weather blows over everything at once
         await self._blow(collected)
-        await self._smsc.until(self._answered, None)
+        try:
+            await self._smsc.until(self._answered, self._run.timeout_s if self._run.once else None)
+        except TimeoutError:
+            self.late = True
+            unanswered, expected = self._smsc.unanswered, self._run.expect
+            click.echo(LATE.format(self._run.timeout_s, unanswered, self._printed, expected), err=True)
+
+    async def _hint(self) -> None:
+        try:
+            await self._smsc.until_bound(within_s=BIND_S)
+        except TimeoutError:
+            click.echo(UNBOUND, err=True)
 
     def _answered(self) -> bool:
         return self._smsc.unanswered == 0 and self._printed >= self._run.expect

@@ -89,7 +89,6 @@ def enrol_command(default_config: Path, /, **given: Any) -> None:  # noqa: ANN40
     makers = Makers(
         read_issuer(given["issuer_folder"]), Kind(given["kind"]), _tsm(settings, given["tsm_root"])
     )
-    out.mkdir(mode=0o700, parents=True, exist_ok=True)
     provider = _registered_provider(settings, given)
     owner_of = Subscription("", settings.gateway.application_port, (provider.address,))
     for path in handsets_to_enrol(out, provider, makers, owner_of, given["count"]):
@@ -153,7 +152,9 @@ def _provider(registry: RegistryStore, path: Path, address: str, msisdn: str, na
         if filed.address != normalise_address(address) or filed.msisdn != msisdn:
             raise PartyFileInvalid(what="another provider's file lies there already", file=path.name)
         return filed
-    if registry.provider_named(wanted.name) or registry.provider_for(wanted.address):
-        raise VirtualProviderUnfiled(provider=wanted.name)
+    known = registry.provider_named(wanted.name) or registry.provider_for(wanted.address)
+    if known:
+        raise VirtualProviderUnfiled(provider=known.provider.name, address=wanted.address)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # not before: a refusal leaves no folder
     write_party(path, wanted)
     return wanted

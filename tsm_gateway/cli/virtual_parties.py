@@ -38,7 +38,7 @@ class VirtualProviderForeign(TsmError):
 
 
 class VirtualProviderUnfiled(TsmError):
-    """The store knows this provider, but provider.json is not here: give the folder it lies in."""
+    """The store has this provider: give --out the folder of its provider.json, or take another --provider."""
 
     code, side = "virtual-provider-unfiled", Side.OURS
 

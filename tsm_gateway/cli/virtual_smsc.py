@@ -61,6 +61,13 @@ FAULTS = ", ".join(field.name for field in fields(Faults))
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the weather and sequence numbers.")
 @click.option("--once", is_flag=True, help="End when stdin ended and everything is answered.")
 @click.option("--expect", type=click.IntRange(0), default=0, help="With --once: wait for so many parts, too.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.01),
+    default=60.0,
+    show_default=True,
+    help="With --once: seconds after the end of stdin; then exit code 1 with what came so far.",
+)
 @click.option("--events", is_flag=True, help="Every event as a JSON line on stderr.")
 @click.pass_context
 def smsc_command(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - one keyword an option
@@ -86,7 +93,7 @@ def smsc_command(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 -
     )
     desk = Desk(smsc, _run(given), options.capacity)
     asyncio.run(desk.serve())
-    if desk.bad:
+    if desk.bad or desk.late:
         ctx.exit(1)
 
 
@@ -113,7 +120,7 @@ def _run(given: Mapping[str, Any]) -> Run:
         doubling=given["doubling"],
         reordering=given["reordering"],
     )
-    return Run(given["once"], given["expect"], weather, given["seed"])
+    return Run(given["once"], given["expect"], weather, given["seed"], given["timeout"])
 
 
 def _event_line(event: SmscEvent) -> None:
