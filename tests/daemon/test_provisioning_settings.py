@@ -8,6 +8,7 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
+from tests.provisioning.authority import DAY, Authority, pem
 from tsm_gateway.cli import cli
 from tsm_gateway.daemon.process import Process
 from tsm_gateway.daemon.settings import Settings, SettingsErrors, load_settings
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tsm_gateway.daemon.settings import Problem
 
+NOW = 1_800_000_000
 GOOD = """\
 [gateway]
 id = "tsm-1"
@@ -117,20 +119,27 @@ def test_the_relay_needs_none_of_the_keys_of_provisioning(here: Path, load: Call
     ("old", "new", "key", "says"),
     [
         ("{here}/channel1.pem", "{here}/gone.pem", "provisioning.certificate", "No such file"),
-        ("{here}/channel1.pem", "{here}/delivery.pem", "provisioning.certificate", "KEY_VALUES_MISMATCH"),
-        ("{here}/delivery.pem", "{here}/channel1.pem", "provisioning.key_delivery_certificate", "MISMATCH"),
+        ("{here}/channel1.pem", "{here}/delivery.pem", "provisioning.certificate", "do not belong together"),
+        (
+            "{here}/delivery.pem",
+            "{here}/channel1.pem",
+            "provisioning.key_delivery_certificate",
+            "do not belong together",
+        ),
         ("file:{here}/channel1.key", "file:{here}/gone.key", "provisioning.key", "No such file"),
         ("{here}/anchors.pem", "{here}/gone.pem", "provisioning.issuer[0].anchors", "No such file"),
         ("{here}/anchors.pem", "{here}/channel1.key", "provisioning.issuer[0].anchors", "cannot be used"),
     ],
 )
 def test_a_file_that_does_not_serve_is_named(
-    problems: Callable[..., list[Problem]], old: str, new: str, key: str, says: str
+    here: Path, problems: Callable[..., list[Problem]], old: str, new: str, key: str, says: str
 ) -> None:
     assert old in GOOD
     (problem,) = problems(GOOD.replace(old, new, 1))
     assert problem.key == key
     assert says in problem.problem
+    assert new.replace("{here}", str(here)).removeprefix("file:") in str(problem)
+    assert problem.suggestion
     assert problem.line > 1
 
 
@@ -216,8 +225,31 @@ def test_the_check_command_speaks_for_both_processes(here: Path, load: Callable[
         cli, ["--config", str(here / "gateway.toml"), "config", "check"], standalone_mode=False
     )
     assert result.return_value == 2
-    assert "provisioning.certificate: cannot be used" in result.stdout
+    assert f"provisioning.certificate: {here}/channel1.pem cannot be read: No such file" in result.stdout
+    assert "pki init" in result.stdout
     assert "smpp: is required" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "written"),
+    [
+        ("crls[1]", 'crls = ["{here}/good.crl", "{here}/bad.pem"]\n'),
+        ("intermediates", 'intermediates = "{here}/bad.pem"\n'),
+    ],
+)
+def test_the_check_command_reads_an_issuers_files_to_their_end(
+    here: Path, load: Callable[..., Settings], setting: str, written: str
+) -> None:
+    authority = Authority("lists", lifetime=(NOW - DAY, NOW + DAY))
+    (here / "anchors.pem").write_bytes(pem(authority.certificate))
+    (here / "good.crl").write_bytes(authority.crl(this_update=NOW - DAY, next_update=NOW + DAY))
+    (here / "bad.pem").write_text("no list")
+    load(GOOD)
+    (here / "gateway.toml").write_text((GOOD + written).replace("{here}", str(here)))
+    result = CliRunner().invoke(
+        cli, ["--config", str(here / "gateway.toml"), "config", "check"], standalone_mode=False
+    )
+    assert f"provisioning.issuer[0].{setting}: {here}/bad.pem: " in result.stdout
 
 
 def test_the_section_is_shown_with_every_default(here: Path, load: Callable[..., Settings]) -> None:

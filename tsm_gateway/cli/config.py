@@ -63,7 +63,7 @@ def _problems(path: Path) -> list[Problem]:
         if process is Process.PROVISIONING and "provisioning" not in _document(path):
             continue
         try:
-            load_settings(path, process=process)
+            load_settings(path, process=process, thorough=True)
         except SettingsErrors as errors:
             found |= dict.fromkeys(errors.problems)
     return sorted(found, key=lambda problem: problem.line)

@@ -55,12 +55,15 @@ __all__ = [
 LONGEST = 1_048_576  # octets of a configuration file
 
 
-def load_settings(path: Path, *, to_run: bool = True, process: Process = Process.RELAY) -> Settings:
+def load_settings(
+    path: Path, *, to_run: bool = True, process: Process = Process.RELAY, thorough: bool = False
+) -> Settings:
     """Read the TOML file at `path`.
 
     `to_run` also demands what only `process` needs: for the relay links that can send and receive, for
     provisioning an issuer to trust, for both every secret and certificate of theirs readable, and a file
-    that not everybody may change. Administrative commands leave it out, as their user may read neither.
+    that not everybody may change; with `thorough` also what the process looks at later, such as long
+    lists of revoked certificates. Administrative commands leave it out, as their user may read neither.
 
     Raises SettingsErrors with every problem found, in the order of the file.
     """
@@ -69,7 +72,7 @@ def load_settings(path: Path, *, to_run: bool = True, process: Process = Process
     settings, findings = _validate(document)
     findings += [
         finding
-        for finding in check_document(document, process if to_run else None)
+        for finding in check_document(document, process if to_run else None, thorough=thorough)
         if not any(_touches(finding.path, earlier.path) for earlier in findings)
     ]
     exposed = _exposed(path, mode) if to_run else []

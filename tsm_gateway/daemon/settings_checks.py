@@ -46,8 +46,10 @@ ORDERED: tuple[tuple[str, type[Section], str, str], ...] = (
 )
 
 
-def check_document(document: Mapping[str, object], to_run: Process | None) -> list[Finding]:
-    """Everything found; `to_run` adds what only that process needs."""
+def check_document(
+    document: Mapping[str, object], to_run: Process | None, *, thorough: bool = False
+) -> list[Finding]:
+    """Everything found; `to_run` adds what only that process needs, `thorough` reads all it will read."""
     links: Links = [(("smpp", index), table) for index, table in enumerate(_tables(document, "smpp"))]
     found = [*_same_names(links), *_in_clear(links), *_out_of_order(document, links)]
     found += [*_half_pairs(links), *_remote_metrics(document), *_no_mark(document)]
@@ -56,7 +58,8 @@ def check_document(document: Mapping[str, object], to_run: Process | None) -> li
         passwords: Links = [((*path, "password"), link) for path, link in links]
         found += [*_no_way(links), *_secrets(document, passwords), *_tls_files(links)]
     if to_run is Process.PROVISIONING:
-        found += [*check_provisioning_to_run(document), *_secrets(document, secrets_of(document))]
+        found += check_provisioning_to_run(document, thorough=thorough)
+        found += _secrets(document, secrets_of(document))
     return found
 
 

@@ -7,11 +7,17 @@ from ipaddress import ip_address
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from tsm_gateway.daemon.settings_fields import is_loopback, split_host
 from tsm_gateway.daemon.settings_model import MetricsSettings
-from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
+from tsm_gateway.daemon.settings_provisioning import IssuerSettings, ProvisioningSettings
 from tsm_gateway.daemon.settings_secrets import SecretUnreadable, secret_path, secret_value
 from tsm_gateway.daemon.settings_words import Finding, dotted
+from tsm_gateway.provisioning.certificate_errors import IssuerUnusable
+from tsm_gateway.provisioning.issuer_store import load_issuer
+from tsm_gateway.provisioning.pki_errors import PkiUnfit
+from tsm_gateway.provisioning.pki_fitness import read_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +26,14 @@ if TYPE_CHECKING:
 
 Table = dict[str, object]
 SECTION = "provisioning"
+MADE_BY = "`pki init` makes it; `pki status` shows which files there are"
+BELONGS = "`pki status` shows which certificate belongs to which key"
+PEM_WANTED = "name the .pem file of the certificate and the .key file made with it, both in PEM"
+FROM_ISSUER = {  # setting -> what to do
+    "anchors": "name a file with PEM certificates of authorities, as the SE issuer gave it",
+    "intermediates": "name a file with PEM certificates of authorities, as the SE issuer gave it",
+    "crls": "fetch the list of this authority again from the SE issuer",
+}
 PAIRS = (("certificate", "key"), ("key_delivery_certificate", "key_delivery_key"))
 
 
@@ -33,8 +47,11 @@ def check_provisioning(document: Mapping[str, object]) -> Iterator[Finding]:
     yield from _remote_metrics(document, section)
 
 
-def check_provisioning_to_run(document: Mapping[str, object]) -> Iterator[Finding]:
-    """What the process needs beside: a section, an issuer, keys, certificates and lists that can be read."""
+def check_provisioning_to_run(document: Mapping[str, object], *, thorough: bool) -> Iterator[Finding]:
+    """What the process needs beside: a section, an issuer, keys, certificates and lists that can be read.
+
+    `thorough` reads lists to their end, too, as the process does itself once the settings are good.
+    """
     if SECTION not in document:
         fields = ProvisioningSettings.model_fields
         needed = ", ".join(name for name in fields if fields[name].is_required())
@@ -46,7 +63,7 @@ def check_provisioning_to_run(document: Mapping[str, object]) -> Iterator[Findin
         yield Finding((SECTION, "issuer"), problem, f"add [[{SECTION}.issuer]] with name and anchors")
     yield from _pairs(section)
     for path, issuer in _issuers(section):
-        yield from _issuer_files(path, issuer)
+        yield from _issuer_whole(path, issuer) if thorough else _issuer_files(path, issuer)
 
 
 def secrets_of(document: Mapping[str, object]) -> list[tuple[Path, Table]]:
@@ -139,8 +156,44 @@ def _pairs(section: Table) -> Iterator[Finding]:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(path, secret_path(reference), password=lambda: b"")  # never ask
         except OSError as error:
-            suggestion = "`pki status` shows which certificate belongs to which key"
-            yield Finding((SECTION, certificate), f"{unusable(error)} (with its key)", suggestion)
+            yield _pair_finding((SECTION, certificate), path, reference, error)
+
+
+def _pair_finding(where: Path, path: str, reference: str, error: OSError) -> Finding:
+    """What is wrong with a certificate and its key, told with the file at fault and what to do."""
+    if not isinstance(error, ssl.SSLError):
+        return Finding(where, f"{path} cannot be read: {error.strerror}", MADE_BY)
+    try:
+        read_pair(path, FilePath(path).read_bytes(), secret_value(reference))
+    except PkiUnfit as unfit:
+        apart = "do not belong together" in unfit.problem
+        problem = f"{path} and its key {secret_path(reference)}: {unfit.problem}"
+        return Finding(where, problem, BELONGS if apart else PEM_WANTED)
+    except OSError as gone:
+        return Finding(where, f"{path} cannot be read: {gone.strerror}", MADE_BY)
+    return Finding(where, f"{path} {unusable(error)}", PEM_WANTED)
+
+
+def _issuer_whole(path: Path, issuer: Table) -> Iterator[Finding]:
+    """Anchors, intermediates and lists as the process reads them; the first file at fault."""
+    try:
+        settings = IssuerSettings.model_validate(issuer)
+    except ValidationError:  # findings of their own
+        return
+    try:
+        load_issuer(
+            settings.name,
+            anchors=settings.anchors,
+            intermediates=settings.intermediates,
+            crls=settings.crls,
+            ocsp=settings.ocsp,
+            revocation=settings.revocation,
+            element_id=settings.element_id,
+        )
+    except IssuerUnusable as error:
+        at: Path = (error.number,) if error.setting == "crls" else ()
+        setting: Path = (error.setting,) if error.setting else ()
+        yield Finding((*path, *setting, *at), error.problem, FROM_ISSUER.get(error.setting, ""))
 
 
 def _issuer_files(path: Path, issuer: Table) -> Iterator[Finding]:
@@ -150,7 +203,7 @@ def _issuer_files(path: Path, issuer: Table) -> Iterator[Finding]:
             try:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(file)
             except OSError as error:
-                yield Finding((*path, key), unusable(error), "name a file with PEM certificates")
+                yield Finding((*path, key), f"{file} {unusable(error)}", FROM_ISSUER[key])
     crls = issuer.get("crls")
     for at, file in enumerate(crls if isinstance(crls, list) else []):
         if isinstance(file, str):
@@ -162,7 +215,7 @@ def _readable(path: Path, file: str) -> Iterator[Finding]:
         with FilePath(file).open("rb"):
             pass
     except OSError as error:
-        yield Finding(path, unusable(error))
+        yield Finding(path, f"{file} cannot be read: {error.strerror}")
 
 
 def unusable(error: OSError) -> str:

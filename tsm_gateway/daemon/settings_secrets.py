@@ -47,7 +47,8 @@ def secret_value(reference: str) -> Secret:
     try:
         octets, status = _read(path)
     except OSError as error:
-        raise SecretUnreadable(reference, f"cannot be read: {error.strerror}") from None
+        problem = f"{path} cannot be read: {error.strerror}"
+        raise SecretUnreadable(reference, problem, "make the file readable, or name another") from None
     _check(reference, path, status)
     if len(octets) > LONGEST:
         raise SecretUnreadable(reference, f"holds more than {LONGEST} octets: not a secret of ours")
