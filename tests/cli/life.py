@@ -70,7 +70,15 @@ def enrol(store: SqliteStore, name: str, msisdn: str) -> None:
     store.provisioning.enrol(device, Enrolment(name, "maker", b"", b"", NOW))
 
 
-def deliver(site: Site, store: SqliteStore, name: str, epoch: int = 1, *, at: int = NOW + 1) -> bytes:
+def deliver(
+    site: Site,
+    store: SqliteStore,
+    name: str,
+    epoch: int = 1,
+    *,
+    at: int = NOW + 1,
+    octets: bytes = b"package",
+) -> bytes:
     """A PENDING key and its package, as provisioning makes them; the kid."""
     masters = read_master(f"file:{site.folder}/master.key")
     kid = secrets.token_bytes(4)
@@ -83,7 +91,7 @@ def deliver(site: Site, store: SqliteStore, name: str, epoch: int = 1, *, at: in
         epoch=epoch,
         at=at,
     )
-    package = StoredPackage(kid, name, epoch, FIRST_PIV, KEM, bytes(32), b"package", Delivery.CHANNEL, at, 0)
+    package = StoredPackage(kid, name, epoch, FIRST_PIV, KEM, bytes(32), octets, Delivery.CHANNEL, at, 0)
     window = (FIRST_PIV - 1, 2**64 - 1)
     store.provisioning.deliver(key._replace(state=KeyState.PENDING), window, package, at=at)
     return kid

@@ -278,6 +278,20 @@ def test_an_order_is_written_and_its_next_step_told(site: Site) -> None:
     assert [each.delivery for each in orders(site)] == [Delivery.CHANNEL]
 
 
+@pytest.mark.parametrize(("octets", "messages", "warned"), [(253, 2, False), (1400, 11, True)])
+def test_it_is_told_in_how_many_short_messages_a_key_travels(
+    site: Site, octets: int, messages: int, *, warned: bool
+) -> None:
+    name = put(site, 1, D.ACTIVE)
+    with store_of(site) as store:
+        deliver(site, store, name, 2, octets=bytes(octets))
+        store.flush()
+    told = site.done("device", "rekey", name, "--delivery", "sms").err
+    assert f"travels in {messages} short messages" in told
+    assert ("warning" in told) is warned
+    assert "short messages" not in site.done("device", "rekey", name).err
+
+
 def test_a_key_cannot_be_sent_to_a_device_without_a_number(site: Site) -> None:
     name = put(site, 1, D.ACTIVE, msisdn="")
     refused = site("device", "rekey", name, "--delivery", "sms")

@@ -12,6 +12,7 @@ from tsm_gateway.cli.device_life import each_device, noted, row_of
 from tsm_gateway.cli.errors import InputInvalid
 from tsm_gateway.cli.output import output_option, show_record, show_rows
 from tsm_gateway.errors import Side, TsmError
+from tsm_gateway.outbound.parts import parts_of
 from tsm_gateway.registry.device import DeviceState
 from tsm_gateway.registry.errors import MoveNotAllowed, NotKnown
 from tsm_gateway.registry.key_package import Delivery, KeyOrder
@@ -33,6 +34,10 @@ NEXT = {
     Delivery.SMS: "next: provisioning sends each key as short messages; until the crypto SE confirms the "
     "new key the old one stays in use (`device show` tells which)",
 }
+MANY_PARTS = 4  # short messages of one key; each may get lost, and then none of them serves
+TRAVELS = "each key travels in {} short messages"
+NEVER_SEALED = "how many short messages a key takes is not known yet: 2, for RSA 3, for X-Wing 11"
+HEAVY = "warning: that is a lot, and one lost is all lost: --delivery channel costs none"
 IDLE = "there is no [provisioning] here: the orders wait until a provisioning process runs on this store"
 MANY = "Devices that will get new keys: {}. Go on?"
 
@@ -92,24 +97,28 @@ def rekey(  # noqa: PLR0913 - click's options
     if older_than_days is not None and not every:
         raise InputInvalid(what="--older-than-days", problem="selects among --all: give that, too")
     settings, how, at = read_settings(config_path), Delivery(delivery), int(time.time())
+    parts: set[int] = set()
     order = KeyOrder("", how, noted(reason, "rekey"), at)
     with existing_store(settings) as store:
         if every:
             made_before = at + 1 - (older_than_days or 0) * DAY_S
-            status, ordered = 0, _order_all(store, order, made_before, yes=yes, form=form)
+            status, ordered = 0, _order_all(store, order, made_before, parts, yes=yes, form=form)
         else:
-            status, ordered = _order_each(store, order, device_ids, form)
+            status, ordered = _order_each(store, order, device_ids, parts, form)
     if ordered:
+        _tell_parts(how, parts)
         click.echo(NEXT[how] if settings.provisioning is not None else IDLE, err=True)
     return status
 
 
 def _order_each(
-    store: SqliteStore, order: KeyOrder, device_ids: tuple[str, ...], form: Form
+    store: SqliteStore, order: KeyOrder, device_ids: tuple[str, ...], parts: set[int], form: Form
 ) -> tuple[int, int]:
-    """The exit code, and how many were ordered."""
+    """The exit code, and how many were ordered; `parts` gets what their keys take on the air."""
     done = each_device(store, "key.order", device_ids, lambda each: _order(store, order, each))
     show_rows(({**row_of(each), "delivery": order.delivery.value} for each in done.devices), LISTED, form)
+    if order.delivery is Delivery.SMS:
+        parts |= {_parts(store, each.device_id) for each in done.devices}
     return done.tell(), len(done.devices)
 
 
@@ -126,10 +135,12 @@ def _order(store: SqliteStore, order: KeyOrder, device_id: str) -> Device:
     return found
 
 
-def _order_all(store: SqliteStore, order: KeyOrder, made_before: int, *, yes: bool, form: Form) -> int:
+def _order_all(
+    store: SqliteStore, order: KeyOrder, made_before: int, parts: set[int], *, yes: bool, form: Form
+) -> int:
     """Order for every active device whose key was made earlier, and say how many cannot be reached.
 
-    Returns how many were ordered.
+    Returns how many were ordered; `parts` gets what their keys take on the air.
     """
     if not yes:
         count = sum(1 for _ in _owners(store, made_before))
@@ -143,6 +154,8 @@ def _order_all(store: SqliteStore, order: KeyOrder, made_before: int, *, yes: bo
             continue
         except (NotKnown, MoveNotAllowed):  # terminated since we looked
             continue
+        if order.delivery is Delivery.SMS:
+            parts.add(_parts(store, device_id))
         ordered, staged = ordered + 1, staged + 1
         if staged == SLICE:
             store.flush()
@@ -153,6 +166,28 @@ def _order_all(store: SqliteStore, order: KeyOrder, made_before: int, *, yes: bo
     if without_number:
         click.echo(f"{without_number} devices have no number: order them with --delivery channel", err=True)
     return ordered
+
+
+def _parts(store: SqliteStore, device_id: str) -> int:
+    """Short messages the device's next key will take, by its last package; 0 = it never had one."""
+    try:
+        standing = store.provisioning.standing(device_id)
+    except TsmError:  # a damaged row: the order stands, and provisioning will tell
+        return 0
+    packages = standing.packages if standing else ()
+    return len(parts_of(packages[0].package, port=0, reference=0)) if packages else 0
+
+
+def _tell_parts(how: Delivery, parts: set[int]) -> None:
+    if how is not Delivery.SMS:
+        return
+    known = sorted(parts - {0})
+    if known:
+        click.echo(TRAVELS.format(" or ".join(map(str, known))), err=True)
+    if 0 in parts:
+        click.echo(NEVER_SEALED, err=True)
+    if known and known[-1] > MANY_PARTS:
+        click.echo(HEAVY, err=True)
 
 
 def _owners(store: SqliteStore, made_before: int) -> Iterator[str]:
