@@ -13,11 +13,12 @@ from tests.provisioning.respelled import respelled
 from tsm_gateway.daemon.committer import stage
 from tsm_gateway.daemon.moderation import CHANGES, HOUR_S, Moderation
 from tsm_gateway.daemon.provisioning_answers import HybridKeyRequired, TooManyChanges, TooManyKeys
+from tsm_gateway.daemon.provisioning_ledger import Ledger
 from tsm_gateway.daemon.provisioning_standing import UNPROVED
 from tsm_gateway.envelope.replay import strike
 from tsm_gateway.provisioning.proof_errors import ProofMalformed, ProofNotAuthentic, ProofWrongDevice
 from tsm_gateway.registry.control import ControlArrival
-from tsm_gateway.relay.interfaces import Batch, WindowMove
+from tsm_gateway.relay.interfaces import Batch, StoreBusy, WindowMove
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,22 @@ def test_a_device_that_proves_no_key_has_to_wait_for_another(tmp_path: Path) -> 
     played(tmp_path, story, hybrid="offered")
 
 
+def test_keys_made_while_the_clock_was_ahead_keep_nobody_waiting(tmp_path: Path) -> None:
+    async def story(rig: Rig) -> None:
+        device = rig.world.device()
+        ahead_s = 5 * 24 * HOUR_S
+        rig.world.now += ahead_s
+        for _ in range(UNPROVED):
+            await rig.enrol(device, hybrid=True)
+        rig.world.now -= ahead_s
+        rig.ahead_s = ahead_s + HOUR_S  # the monotonic clock only goes on
+        assert (await rig.enrol(device, hybrid=True)).epoch == UNPROVED + 1
+        with pytest.raises(TooManyKeys):
+            await rig.enrol(device, hybrid=True)
+
+    played(tmp_path, story, hybrid="offered")
+
+
 def test_a_device_that_alternates_its_certificates_is_told_to_wait(tmp_path: Path) -> None:
     async def story(rig: Rig) -> None:
         device = rig.world.device()
@@ -80,6 +97,27 @@ def test_a_device_that_alternates_its_certificates_is_told_to_wait(tmp_path: Pat
         assert len(rig.acts(device)) == acts + CHANGES
         rig.world.now += HOUR_S // CHANGES
         await rig.enrol(device)
+
+    played(tmp_path, story)
+
+
+def test_a_change_that_the_store_did_not_take_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(_ledger: Ledger, _act: object) -> None:
+        raise StoreBusy
+
+    async def story(rig: Rig) -> None:
+        device = rig.world.device()
+        await rig.activate(device)
+        device.certify()
+        with monkeypatch.context() as trouble:
+            trouble.setattr(Ledger, "write", busy)
+            for _ in range(CHANGES + 1):
+                with pytest.raises(StoreBusy):
+                    await rig.enrol(device)
+        await rig.enrol(device)
+        assert rig.standing(device).device.certificate == device.certificate
 
     played(tmp_path, story)
 

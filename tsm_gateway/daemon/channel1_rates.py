@@ -33,3 +33,8 @@ class Rates:
         if len(self._full_at) > self._devices:
             self._full_at.popitem(last=False)
         return 0
+
+    def give_back(self, device_id: str) -> None:
+        """Undo the last `take` of the device: what it was for did not come about."""
+        if device_id in self._full_at:
+            self._full_at[device_id] -= self._share_s

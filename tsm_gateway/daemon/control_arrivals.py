@@ -7,6 +7,7 @@ dialogue. So one proof is worth one key, and one that was accepted changes nothi
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.daemon.postponed import Postponed
@@ -111,14 +112,13 @@ class ControlArrivals:
             await self._ledger.write(lambda store: store.settle_arrival(arrival.kid, arrival.piv))
             return
         _refuse_state(standing, package)
-        if proves_nothing_new(standing, key):
-            self._moderation.admit_change(key.owner)
 
         def act(store: ProvisioningStore) -> Device:
             store.settle_arrival(arrival.kid, arrival.piv)
             return store.register(registration, overlap_s=self._held.now.section.key_overlap_s, at=at)
 
-        device = await self._ledger.write(act)
+        with self._moderation.change(key.owner) if proves_nothing_new(standing, key) else nullcontext():
+            device = await self._ledger.write(act)
         self._reports.registered(registration, key.epoch, device, SMS)
 
     def _believed(

@@ -13,6 +13,7 @@ So whatever step a cut or a crash hits, trying again completes it, with the same
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.daemon.key_maker import MasterRotated
@@ -150,9 +151,8 @@ class Enrolling:
         if not renewed and made is None:
             self._reports.repeated(standing.device)
             return False
-        if renewed:
-            self._moderation.admit_change(enrolment.device_id)
-        await self._ledger.write(act)
+        with self._moderation.change(enrolment.device_id) if renewed else nullcontext():
+            await self._ledger.write(act)
         if renewed:
             self._reports.renewed(enrolment)
         if made is not None:

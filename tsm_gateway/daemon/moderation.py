@@ -11,15 +11,15 @@ device's certificate makes the relay read it anew. Neither may grow as fast as r
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.daemon.channel1_rates import Rates
 from tsm_gateway.daemon.provisioning_answers import TooManyChanges
+from tsm_gateway.errors import TsmError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tsm_gateway.errors import TsmError
+    from collections.abc import Callable, Iterator
 
 HOUR_S: Final = 3600
 CHANGES: Final = 4  # within an hour: a certificate is renewed once in years
@@ -35,11 +35,17 @@ class Moderation:
         self._changes = Rates(CHANGES, window_s=HOUR_S)
         self._noted = Rates(NOTED, window_s=HOUR_S)
 
-    def admit_change(self, device_id: str) -> None:
-        """Count a change that the device wants of what is stored. Raises TooManyChanges."""
+    @contextmanager
+    def change(self, device_id: str) -> Iterator[None]:
+        """Count a change that the device makes of what is stored, unless it fails. Raises TooManyChanges."""
         wait_s = self._changes.take(device_id, self._monotonic())
         if wait_s:
             raise TooManyChanges(wait_s)
+        try:
+            yield
+        except TsmError:  # the store is busy, say
+            self._changes.give_back(device_id)
+            raise
 
     def is_news(self, device_id: str, error: TsmError) -> bool:
         """Whether a refusal of the device is to go on record: none for the same cause did of late."""

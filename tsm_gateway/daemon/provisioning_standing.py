@@ -96,10 +96,13 @@ def needs_key(standing: Standing, recipient: bytes) -> bool:
 
 
 def refuse_hoarder(standing: Standing, at: int) -> None:
-    """Raises TooManyKeys for a device that wants one more key at Unix second `at` and proves none."""
+    """Raises TooManyKeys for a device that wants one more key at Unix second `at` and proves none.
+
+    One that was made in the future, before the clock was put right, keeps nobody waiting.
+    """
     unproved = [key.created_at for key in standing.keys if key.state is KeyState.PENDING]
-    if len(unproved) >= UNPROVED and at < max(unproved) + ANOTHER_S:
-        raise TooManyKeys(min(max(unproved) + ANOTHER_S - at, ANOTHER_S))
+    if len(unproved) >= UNPROVED and 0 <= at - unproved[0] < ANOTHER_S:
+        raise TooManyKeys(unproved[0] + ANOTHER_S - at)
 
 
 def proves_nothing_new(standing: Standing, key: WrappedKey) -> bool:

@@ -7,6 +7,7 @@ before a suspension lifts nothing: it is stale, also when the suspension comes w
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from tsm_gateway.daemon.provisioning_answers import ChallengeStale, KeyNotInstallable, RegistrationAnswer
@@ -117,8 +118,6 @@ class Registering:
         )
         certificate, issuers = standing.device.certificate, self._held.now.issuers
         check_element_id(registration.crypto_se, certificate, issuers, issuer)
-        if proves_nothing_new(standing, key):
-            self._moderation.admit_change(key.owner)
 
         def act(store: ProvisioningStore) -> Device:
             device = store.register(registration, overlap_s=overlap_s, at=at)
@@ -127,7 +126,8 @@ class Registering:
                 raise ChallengeStale
             return device
 
-        device = await self._ledger.write(act)
+        with self._moderation.change(key.owner) if proves_nothing_new(standing, key) else nullcontext():
+            device = await self._ledger.write(act)
         self._reports.registered(registration, challenge.epoch, device, CHANNEL)
         return _answer(standing, registration, device.state.value)
 
