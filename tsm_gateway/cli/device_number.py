@@ -38,7 +38,8 @@ def number(config_path: Path, device_id: str, msisdn: str, reason: str, form: Fo
     """Note a device's new number or SIM: "+" and 7 to 15 digits.
 
     A number moves hands without its owner knowing, a crypto SE does not: a device that is registered or
-    active is suspended until its crypto SE proves that it is still there. Its keys stay.
+    active is suspended until its crypto SE proves that it is still there. Its keys stay. Where the app SE is
+    on the SIM, a new SIM is another app SE: `device elements ID --forget` lets the proof name it.
 
     \b
     Example: tsm-gateway device number d:0011223344556677 +4915550001122 --reason 'new SIM'
