@@ -17,8 +17,9 @@ import pytest
 
 from tests.store.samples import device, kid, open_store, payments, populate
 from tsm_gateway.registry.errors import AlreadyKnown
-from tsm_gateway.relay.interfaces import StoreBusy
+from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy
 from tsm_gateway.relay.states import MessageState
+from tsm_gateway.store import open_store as open_store_parts
 from tsm_gateway.store.failures import StoreLocked, StoreUnreadable, StoreUnsafe
 from tsm_gateway.store.lock_store import sole_opener
 from tsm_gateway.store.sqlite_store import SqliteStore
@@ -285,3 +286,31 @@ def test_who_opens_while_another_process_moves_the_log_waits_a_moment(folder: Pa
         with pytest.raises(StoreBusy):  # afterwards it does not wait on its event loop
             daemon.recover(0)
     daemon.close()
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every store is too large to be looked through before it is used."""
+    monkeypatch.setattr(open_store_parts, "LOOKED_AT_FIRST", 0)
+
+
+@pytest.mark.usefixtures("large")
+def test_a_large_store_is_open_at_once_and_looked_through_while_in_use(folder: Path) -> None:
+    open_store(folder).close()
+    store = open_store(folder, exclusive=True)
+    store.registry.add_device(device(9))
+    store.look_at_pages()
+    store.close()
+
+
+@pytest.mark.usefixtures("large")
+def test_a_damaged_page_of_a_large_store_is_found_while_in_use(folder: Path) -> None:
+    open_store(folder).close()
+    path = folder / "gateway.db"
+    with closing(sqlite3.connect(path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'segment'").fetchone()
+    overwrite(path, (page - 1) * 4096, b"\xff" * 64)  # not read by opening
+    store = open_store(folder, exclusive=True)
+    with pytest.raises((StoreUnreadable, StoreBroken)):
+        store.look_at_pages()
+    store.close()

@@ -142,6 +142,7 @@ class RelayDaemon:
             group.create_task(parts.dispatcher.claim(), name="claim")
             group.create_task(parts.controls.run(), name="controls")
             group.create_task(housekeeping.run(), name="housekeeping")
+            group.create_task(asyncio.to_thread(parts.store.look_at_pages), name="pages")
             parts.links.start(
                 [link_options(self._settings.gateway, each) for each in self._settings.smpp], group
             )

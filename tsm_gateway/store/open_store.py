@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tsm_gateway.store.connection_store import READ_S, Reader, connect, without_log
+from tsm_gateway.store.connection_store import READ_S, Reader, connect, reading, without_log
 from tsm_gateway.store.epoch_store import StoreMeta, verify, verify_base
 from tsm_gateway.store.failures import (
     Health,
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 AT_ONCE_S: Final = 0.0  # the daemon does not wait for a lock on its event loop: it is told StoreBusy
 PATIENT_S: Final = 5.0  # people at a command line do; so does whoever opens while another moves the log
 
+LOOK_AT_PAGES: Final = "PRAGMA quick_check(1)"
+SOUND: Final = "ok"
+LOOKED_AT_FIRST: Final = 256 << 20  # octets; a larger store is looked through while it is in use
 BASE_TRIES: Final = 3  # of a look at a file that another process may be writing
 
 
@@ -42,6 +45,7 @@ class Opened(NamedTuple):
     people: Reader
     meta: StoreMeta
     rolled_back: bool  # opened in spite of its mark
+    pages_due: bool  # nobody has looked at its pages yet: too many of them to wait for
 
 
 def open_database(
@@ -73,7 +77,8 @@ def _open(
         _create(path, mark, lock, accept_rollback=accept_rollback)
     check_file(path)
     base, older = _base(path, mark, accept_rollback=accept_rollback)
-    connection = _connect(path, PATIENT_S, thorough=lock is not None)
+    small = path.stat().st_size <= LOOKED_AT_FIRST
+    connection = _connect(path, PATIENT_S, thorough=lock is not None and small)
     try:
         meta, rolled_back = _verified(connection, mark, accept_rollback=accept_rollback)
         found = revision_of(connection, path)
@@ -91,6 +96,7 @@ def _open(
             Reader(connect(path, writing=False, timeout_s=READ_S), health),
             meta,
             rolled_back or older,
+            lock is not None and not small,
         )
     except BaseException:
         connection.close()
@@ -130,11 +136,19 @@ def _connect(path: Path, timeout_s: float, *, thorough: bool) -> sqlite3.Connect
     """The writing connection; `thorough` looks at every page first."""
     connection = connect(path, writing=True, timeout_s=timeout_s)
     if thorough:
-        (text,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if text != "ok":
+        (text,) = connection.execute(LOOK_AT_PAGES).fetchone()
+        if text != SOUND:
             connection.close()
             raise StoreUnreadable(path=str(path), why=text.partition("\n")[0])
     return connection
+
+
+def look_at_pages(path: Path, health: Health) -> None:
+    """Read every page of a store in use, which takes seconds. Raises StoreUnreadable or StoreBroken."""
+    with reading(path, health) as reader:
+        (text,) = reader.row(LOOK_AT_PAGES)
+    if text != SOUND:
+        raise health.noted(StoreUnreadable(path=str(path), why=text.partition("\n")[0]))
 
 
 def _base(path: Path, mark: Path, *, accept_rollback: bool) -> tuple[StoreMeta | None, bool]:

@@ -40,7 +40,7 @@ from tsm_gateway.store.files_store import free_octets
 from tsm_gateway.store.key_store import retire_lapsed
 from tsm_gateway.store.migrate_store import STORE_ID_OCTETS, copy_database
 from tsm_gateway.store.move_store import move_messages
-from tsm_gateway.store.open_store import Opened, locked, open_database
+from tsm_gateway.store.open_store import Opened, locked, look_at_pages, open_database
 from tsm_gateway.store.provisioning_store import ProvisioningStore
 from tsm_gateway.store.purge_store import PurgeLimits
 from tsm_gateway.store.queue_store import QueueStore
@@ -230,6 +230,14 @@ class SqliteStore:
         if target.exists():
             raise AlreadyKnown(what="file", path=str(target))
         copy_database(self._path, target, STAMP_COPY)
+
+    def look_at_pages(self) -> None:
+        """Look at every page, if opening left that for later; blocking, from any thread.
+
+        Raises StoreUnreadable or StoreBroken: the store is not to be used any more.
+        """
+        if self._opened.pages_due:
+            look_at_pages(self._path, self._health)
 
     def check(self) -> list[str]:
         """Everything found wrong, one sentence each; empty when sound. Blocking, reads all of it."""
