@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -200,8 +200,9 @@ def test_a_suspended_device_keeps_its_elements(store: SqliteStore) -> None:
 def test_a_registered_device_cannot_change_its_elements_by_itself(store: SqliteStore, role: str) -> None:
     registered(store)
     before = standing(store)
+    another: dict[str, Any] = {role: b"another one"}
     with pytest.raises(ElementsChanged):
-        store.provisioning.register(registration(**{role: b"another one"}), overlap_s=0, at=NOW)
+        store.provisioning.register(registration(**another), overlap_s=0, at=NOW)
     swapped = registration(crypto_se=registration().app_se, app_se=registration().crypto_se)
     with pytest.raises(ElementsChanged):
         store.provisioning.register(swapped, overlap_s=0, at=NOW)

@@ -181,7 +181,7 @@ REMEDIES: Mapping[str, str] = {
     "too-many-requests": "Nothing: the agent waits as Retry-After says. [provisioning] requests_per_minute "
     "is the bound of one device.",
     "too-many-keys": "A device has keys sealed for it that it never proves, and asks for more: its agent is "
-    "broken, or wants the store to grow. The next one is made an hour after the last; `device show` has them.",
+    "broken, or wants the store to grow. The next is made an hour after the last; `device show` has them.",
     "too-many-changes": "A device changes its certificates or its registration again and again: see `audit "
     "list`. Four changes an hour are taken; an agent that uses two certificates by turns must settle on one.",
     "channel-listen-failed": "Another program has the port of [provisioning] listen: `ss -ltnp` names it; "
