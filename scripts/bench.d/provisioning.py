@@ -2,18 +2,19 @@
 
 usage: scripts/bench provisioning [--enrolments N] [--devices N] [--runs N] [--threads N]
 
-Each run makes a store, certificates and an issuer of its own, starts the provisioning daemon (its log
-written, TLS 1.3, certificates judged against the issuer's revocation list) and has this process play crypto
+A store, certificates and an issuer are made anew. In each run the provisioning daemon starts (its log
+written, TLS 1.3, certificates judged against the issuer's revocation list) and this process plays crypto
 elements: connect, enrol, open the key package, register with a signed proof, hang up. All of it is durable
-when it is answered. Then the store is filled with --devices registered devices, and the same is done again;
---devices 0 leaves that out.
+when it is answered. Then the store is filled with --devices registered devices, which takes minutes, and as
+many runs are done again; --devices 0 leaves that out.
 
 | figure | how |
 |---|---|
 | enrolled_per_s | enrolments in the wall time of all, --threads elements at a time |
-| full_per_s, full_ratio | the same on the filled store, and its share of the figure before |
-| start_s | from starting the daemon to its first answer over TLS, on the filled store |
-| lookup_us, full_lookup_us | what the relay asks per key it has not cached: device, key and window by kid |
+| p50_ms, p99_ms | of one enrolment, from connecting to registered |
+| server_ms, elements_ms | processor time of the daemon, and of this process, for one enrolment |
+| lookup_us | what the relay asks per key it has not cached: device, key and window by kid |
+| start_s, relay_start_s | from starting a daemon to its port taking connections |
 
 Medians over the runs are printed, minimum and maximum beside them; quote ratios within one machine only.
 """
@@ -53,99 +54,99 @@ LOOKUPS = 2_000
 
 
 class Figures(NamedTuple):
-    """What one run measured; 0 where it was left out."""
+    """What one run measured."""
 
     enrolled_per_s: float
     p50_ms: float
     p99_ms: float
-    cpu_ms_each: float
-    rss_mb: float
-    lookup_us: float
-    full_per_s: float
-    full_ratio: float
-    full_rss_mb: float
-    full_lookup_us: float
-    start_s: float
-
-
-class Half(NamedTuple):
-    """What one daemon did."""
-
-    per_s: float
-    p50_ms: float
-    p99_ms: float
-    cpu_ms_each: float
+    server_ms: float
+    elements_ms: float
     rss_mb: float
     lookup_us: float
     start_s: float
+    relay_start_s: float
 
 
 def main() -> None:
     """Run and print."""
     options = _options()
+    with tempfile.TemporaryDirectory(prefix="tsm-bench-") as folder:
+        stage = set_up(Path(folder), smsc_port=1)
+        empty = _runs(stage, options, "small store")
+        if options.devices:
+            fill_store(stage.settings, options.devices)
+            full = _runs(stage, options, f"{options.devices:,} devices more")
+            ratio = full["enrolled_per_s"] / empty["enrolled_per_s"]
+            print(f"enrolled_per_s, full to small: {ratio:.2f}")
+
+
+def _runs(stage: Stage, options: argparse.Namespace, title: str) -> dict[str, float]:
+    """Measure, print, and return the medians."""
     runs = []
     for number in range(options.runs):
-        print(f"run {number + 1} of {options.runs} …", file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory(prefix="tsm-bench-") as folder:
-            runs.append(_run(Path(folder), options))
+        print(f"{title}: run {number + 1} of {options.runs} …", file=sys.stderr, flush=True)
+        runs.append(_measure(stage, options))
+    print(f"# {title}")
+    medians = {}
     for name, values in zip(Figures._fields, zip(*runs, strict=True), strict=True):
-        low, middle, high = min(values), statistics.median(values), max(values)
-        print(f"{name:<18} median {middle:>10.2f}   min {low:>10.2f}   max {high:>10.2f}")
+        low, medians[name], high = min(values), statistics.median(values), max(values)
+        print(f"{name:<18} median {medians[name]:>10.2f}   min {low:>10.2f}   max {high:>10.2f}", flush=True)
+    return medians
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench provisioning", description=__doc__.split("\n\n", maxsplit=1)[0]
     )
-    parser.add_argument("--enrolments", type=int, default=1000, help="per measurement (default 1000)")
+    parser.add_argument("--enrolments", type=int, default=1000, help="per run (default 1000)")
     parser.add_argument(
         "--devices", type=int, default=1_000_000, help="to fill the store with (default 1000000)"
     )
-    parser.add_argument("--runs", type=int, default=3, help="from scratch (default 3)")
+    parser.add_argument("--runs", type=int, default=3, help="per store (default 3)")
     parser.add_argument("--threads", type=int, default=12, help="elements at a time (default 12)")
     return parser.parse_args()
 
 
-def _run(folder: Path, options: argparse.Namespace) -> Figures:
-    stage = set_up(folder, smsc_port=1)
-    empty = _measure(stage, options)
-    if not options.devices:
-        return Figures(*empty[:6], 0, 0, 0, 0, empty.start_s)
-    fill_store(stage.settings, options.devices)
-    full = _measure(stage, options)
-    ratio = full.per_s / empty.per_s
-    return Figures(*empty[:6], full.per_s, ratio, full.rss_mb, full.lookup_us, full.start_s)
-
-
-def _measure(stage: Stage, options: argparse.Namespace) -> Half:
+def _measure(stage: Stage, options: argparse.Namespace) -> Figures:
     elements = make_elements(stage.issuer, stage.tsm, options.enrolments, int(time.time()))
     address = (HOST, stage.channel_1)
-    with _daemon(stage) as (process, start_s):
+    with _daemon(stage, "provisioning", stage.channel_1) as (process, start_s):
         warm = options.enrolments // 10
         enrol_all(elements[:warm], address, options.threads)
-        before = process.cpu_times()
+        before, own = _cpu_s(process), time.process_time()
         loaded = enrol_all(elements[warm:], address, options.threads)
-        after = process.cpu_times()
+        server_s, own_s = _cpu_s(process) - before, time.process_time() - own
         rss_mb = process.memory_info().rss / 1e6
     if loaded.failed:
         sys.exit(f"{len(loaded.failed)} enrolments failed, the first: {loaded.failed[0]}")
+    metrics = stage.settings.metrics.address
+    if metrics is None:
+        raise AssertionError
+    with _daemon(stage, "run", metrics[1]) as (_, relay_start_s):
+        pass
     count = len(loaded.each_ms)
-    cpu_s = after.user + after.system - before.user - before.system
-    return Half(
-        per_s=count / loaded.seconds,
+    return Figures(
+        enrolled_per_s=count / loaded.seconds,
         p50_ms=statistics.median(loaded.each_ms),
         p99_ms=statistics.quantiles(loaded.each_ms, n=100)[98],
-        cpu_ms_each=cpu_s * 1000 / count,
+        server_ms=server_s * 1000 / count,
+        elements_ms=own_s * 1000 / count,
         rss_mb=rss_mb,
         lookup_us=_lookup_us(stage),
         start_s=start_s,
+        relay_start_s=relay_start_s,
     )
 
 
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 @contextlib.contextmanager
-def _daemon(stage: Stage) -> Iterator[tuple[psutil.Process, float]]:
-    """The daemon in a process of its own, and how long it took until it let somebody in."""
-    command = [sys.executable, "-m", "tsm_gateway", "--config", str(stage.config), "provisioning"]
+def _daemon(stage: Stage, verb: str, port: int) -> Iterator[tuple[psutil.Process, float]]:
+    """A daemon in a process of its own, and how long it took until it listened on `port`."""
+    command = [sys.executable, "-m", "tsm_gateway", "--config", str(stage.config), verb]
     began = time.perf_counter()
     with subprocess.Popen(
         command,
@@ -154,7 +155,7 @@ def _daemon(stage: Stage) -> Iterator[tuple[psutil.Process, float]]:
         start_new_session=True,
     ) as started:
         try:
-            _until_listening(stage.channel_1, started)
+            _until_listening(port, started)
             yield psutil.Process(started.pid), time.perf_counter() - began
         finally:
             started.send_signal(signal.SIGTERM)
