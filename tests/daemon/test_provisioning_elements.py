@@ -96,6 +96,20 @@ def test_an_issuer_that_names_the_element_is_believed_and_nobody_else(
     played(tmp_path, story)
 
 
+@pytest.mark.parametrize("strict_first", [True, False])
+def test_of_two_issuers_that_vouch_for_a_device_the_stricter_decides(
+    tmp_path: Path, *, strict_first: bool
+) -> None:
+    async def story(rig: Rig) -> None:
+        (lax,) = rig.held.now.issuers
+        strict = lax._replace(name="strict", element_id=ElementIdRule.SERIAL_NUMBER)
+        rig.held.now = replace(rig.held.now, issuers=(strict, lax) if strict_first else (lax, strict))
+        with pytest.raises(ElementIdMismatch):
+            await rig.register(rig.world.device())
+
+    played(tmp_path, story)
+
+
 def test_a_thief_cannot_claim_an_element_that_the_issuer_gave_another(tmp_path: Path) -> None:
     async def story(rig: Rig) -> None:
         bound(rig)
@@ -110,13 +124,16 @@ def test_a_thief_cannot_claim_an_element_that_the_issuer_gave_another(tmp_path: 
     played(tmp_path, story)
 
 
-def test_over_the_air_the_issuers_word_counts_as_well(tmp_path: Path) -> None:
+def test_over_the_air_the_issuers_word_counts_as_well_whatever_it_is_called_by_now(tmp_path: Path) -> None:
     async def story(rig: Rig) -> None:
         device = rig.world.device()
         await rig.activate(device, msisdn=MSISDN)
         await order(rig, device, Delivery.SMS)
         await rig.parts.orders.fulfil()
         bound(rig)
+        rig.held.now = replace(
+            rig.held.now, issuers=tuple(each._replace(name="renamed") for each in rig.held.now.issuers)
+        )
         package = rig.standing(device).packages[0].package
         held = device.install(package, rig.held.now.tsm_certificate)
         await use(rig, held, arrival=confirmation(rig, device, held, package, held.first_piv))

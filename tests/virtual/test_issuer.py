@@ -117,6 +117,6 @@ def test_it_names_the_crypto_element_a_certificate_is_made_for(issuer: Issuer, k
     record = personalised(identity, Tsm("tsm-1", b""), Subscription("+49170", 16_500, ()))
     assert record.element is not None
     rule = trusted(issuer)._replace(element_id=ElementIdRule.SERIAL_NUMBER)
-    check_element_id(record.element.crypto_se, identity.certificate, [rule], rule.name)
+    check_element_id(record.element.crypto_se, identity.certificate, [rule], NOW)
     with pytest.raises(ElementIdMismatch):
-        check_element_id(record.element.app_se, identity.certificate, [rule], rule.name)
+        check_element_id(record.element.app_se, identity.certificate, [rule], NOW)

@@ -131,15 +131,15 @@ class ControlArrivals:
         if payload.address != CONFIRM:
             raise ProofMalformed
         awaited = AwaitedProof(device_id, key.kid, key.epoch, challenge_of(package.package))
-        certificate, issuer = standing.device.certificate, standing.enrolment and standing.enrolment.issuer
+        certificate, at = standing.device.certificate, int(self._wall())
         registration = verify_proof(
             read_proof(payload.certificate),
             awaited,
             signing_certificate=certificate,
             key=secret,
-            at=int(self._wall()),
+            at=at,
         )
-        check_element_id(registration.crypto_se, certificate, self._held.now.issuers, issuer or "")
+        check_element_id(registration.crypto_se, certificate, self._held.now.issuers, at)
         return registration
 
     async def _refuse(self, arrival: ControlArrival, error: TsmError) -> None:

@@ -97,15 +97,13 @@ class Registering:
             if challenge is None or challenge.suspension != standing.suspension:
                 raise ChallengeStale
             try:
-                return await self._judged(standing, proof, challenge, who.issuer)
+                return await self._judged(standing, proof, challenge)
             except TsmError as error:
                 if error.side is Side.OURS:
                     self._challenges.give_back(who.device_id, challenge)
                 raise
 
-    async def _judged(
-        self, standing: Standing, proof: Proof, challenge: Challenge, issuer: str
-    ) -> RegistrationAnswer:
+    async def _judged(self, standing: Standing, proof: Proof, challenge: Challenge) -> RegistrationAnswer:
         at, overlap_s = int(self._wall()), self._held.now.section.key_overlap_s
         awaited = AwaitedProof(standing.device.device_id, challenge.kid, challenge.epoch, challenge.octets)
         key = provable_key(standing, challenge.kid)
@@ -117,7 +115,7 @@ class Registering:
             at=at,
         )
         certificate, issuers = standing.device.certificate, self._held.now.issuers
-        check_element_id(registration.crypto_se, certificate, issuers, issuer)
+        check_element_id(registration.crypto_se, certificate, issuers, at)
 
         def act(store: ProvisioningStore) -> Device:
             device = store.register(registration, overlap_s=overlap_s, at=at)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from tsm_gateway.provisioning.certificate_errors import CertificateRefused, CertificateUntrusted
+from tsm_gateway.provisioning.chain import find_chains
 from tsm_gateway.provisioning.proof_errors import ElementIdMismatch
 from tsm_gateway.provisioning.x509_fields import UNREADABLE
 
@@ -31,18 +33,32 @@ class ElementIdRule(Enum):
     SERIAL_NUMBER = "serial_number"  # the serialNumber in the subject of the device's certificate
 
 
-def check_element_id(crypto_se: bytes, certificate: bytes, issuers: Sequence[Issuer], name: str) -> None:
-    """Whether a device that the issuer `name` vouches for may register with the crypto SE's id.
+def check_element_id(crypto_se: bytes, certificate: bytes, issuers: Sequence[Issuer], at: int) -> None:
+    """Whether a device may register with the crypto SE's id at Unix second `at`, by whoever vouches for it.
 
-    `crypto_se` is 8 to 32 octets, `certificate` the device's registered one (X.509 DER). A device that no
+    `crypto_se` is 8 to 32 octets, `certificate` the device's registered one (X.509 DER). Of several issuers
+    that vouch for it, the strictest rule decides; one whose own time is over still counts. A device that no
     configured issuer vouches for was added by an operator, whose word is the id. Raises ElementIdMismatch.
     """
-    rules = {each.element_id for each in issuers if each.name == name}
-    if ElementIdRule.SERIAL_NUMBER not in rules:
+    if ElementIdRule.SERIAL_NUMBER not in _rules(certificate, issuers, at):
         return
     named = _serial_number(certificate)
     if named is None or not hmac.compare_digest(named, crypto_se):
         raise ElementIdMismatch
+
+
+def _rules(certificate: bytes, issuers: Sequence[Issuer], at: int) -> set[ElementIdRule]:
+    """The rules of the issuers that vouch for a certificate."""
+    configured = {each.element_id for each in issuers}
+    if ElementIdRule.SERIAL_NUMBER not in configured:
+        return configured  # the same, whoever vouches: spare building the chain again
+    try:
+        vouched = find_chains(x509.load_der_x509_certificate(certificate), issuers, at)
+    except CertificateUntrusted:
+        return set()
+    except CertificateRefused:
+        return configured
+    return {each.issuer.element_id for each in vouched}
 
 
 def _serial_number(certificate: bytes) -> bytes | None:
