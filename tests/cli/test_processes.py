@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -82,6 +83,12 @@ def test_a_failure_is_one_line_and_an_exit_code(site: Site) -> None:
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (6, "", 1)
     assert "[master-file-exists]" in done.stderr
     assert run(site, "nonsense").returncode == 2
+
+
+def test_the_description_of_channel_1_is_printed_without_a_configuration(tmp_path: Path) -> None:
+    words = ["--config", str(tmp_path / "none.toml"), "provisioning", "--openapi"]
+    said = subprocess.run([*COMMAND, *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert "/v1/enrolment" in json.loads(said.stdout)["paths"]
 
 
 def test_a_command_is_hardened_before_it_can_read_a_key(site: Site) -> None:

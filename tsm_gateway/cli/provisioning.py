@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tsm_gateway.daemon.channel1_openapi import openapi_text
 from tsm_gateway.daemon.hardening import harden
 from tsm_gateway.daemon.logs import configure
 from tsm_gateway.daemon.process import Process
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--openapi", "describe", is_flag=True, help="Print the OpenAPI description of channel 1, and end.")
 @click.pass_obj
-def provisioning(config_path: Path) -> int:
+def provisioning(config_path: Path, *, describe: bool) -> int:
     """Run the provisioning daemon until SIGTERM or Ctrl-C.
 
     It enrols crypto SEs over channel 1 and gives them their keys. Logs go to stdout, one line per event;
@@ -28,6 +30,9 @@ def provisioning(config_path: Path) -> int:
     \b
     Example: tsm-gateway --config /etc/tsm-gateway/gateway.toml provisioning
     """
+    if describe:
+        click.echo(openapi_text())
+        return 0
     harden()
     settings = load_settings(config_path, process=Process.PROVISIONING)
     number_key = secret_value(settings.log.number_key) if settings.log.number_key else None
