@@ -87,7 +87,9 @@ def test_a_failure_is_one_line_and_an_exit_code(site: Site) -> None:
 
 def test_the_description_of_channel_1_is_printed_without_a_configuration(tmp_path: Path) -> None:
     words = ["--config", str(tmp_path / "none.toml"), "provisioning", "--openapi"]
-    said = subprocess.run([*COMMAND, *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    said = subprocess.run(
+        [*COMMAND, *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
     assert "/v1/enrolment" in json.loads(said.stdout)["paths"]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--openapi", "describe", is_flag=True, help="Print the OpenAPI description of channel 1, and end.")
+@click.option("--openapi", "describe", is_flag=True, help="Print the description of channel 1, and end.")
 @click.pass_obj
 def provisioning(config_path: Path, *, describe: bool) -> int:
     """Run the provisioning daemon until SIGTERM or Ctrl-C.
