@@ -9,18 +9,22 @@ import pytest
 from tests.store.provisioning_samples import (
     FIRST_PIV,
     OVERLAP_S,
+    UNUSED,
     activated,
     arrival,
+    control,
     key_states,
     keyed,
     kid_of,
     order,
+    package,
     pending,
     registered,
     registration,
     stage_key,
 )
 from tests.store.samples import NOW, device_id, device_key, kid, open_store, payments, window_at
+from tsm_gateway.registry.control import ControlState
 from tsm_gateway.registry.device import KeyState
 from tsm_gateway.registry.suspension import SuspensionKind
 from tsm_gateway.relay.interfaces import Batch, WindowMove
@@ -108,6 +112,23 @@ def test_a_key_somebody_takes_care_of_is_not_overdue(store: SqliteStore, criteri
     store.flush()
     found = set(overdue(store, **criteria))
     assert found & {kid_of(number, 1) for number in (10, 11, 12, 13)} == {kid_of(13, 1)}
+
+
+@pytest.mark.parametrize("criteria", [{"created_before": NOW + 1}, {"packets": 1}])
+def test_a_key_whose_successor_was_lost_on_the_air_is_overdue_again(
+    store: SqliteStore, criteria: dict[str, int]
+) -> None:
+    activated(store)
+    use(store, kid_of(10, 1), FIRST_PIV + 5)
+    sent = control(10, 2)
+    store.provisioning.deliver(pending(10, 2), UNUSED, package(10, 2), sent, at=NOW)
+    store.flush()
+    assert kid_of(10, 1) not in overdue(store, **criteria)
+    store.provisioning.move_control(
+        sent.message_id, ControlState.FAILED, attempts=9, due_at=NOW, reason="gave up", at=NOW
+    )
+    store.flush()
+    assert kid_of(10, 1) in overdue(store, **criteria)
 
 
 def test_a_replaced_key_is_not_overdue(store: SqliteStore) -> None:

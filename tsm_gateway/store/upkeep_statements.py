@@ -6,13 +6,30 @@ from typing import Final
 
 from sqlalchemy import and_, func, or_, select, tuple_
 
+from tsm_gateway.registry.control import ControlState
 from tsm_gateway.registry.device import DeviceState, KeyState
 from tsm_gateway.store.dialect import compiled, fixed, given, limited
 from tsm_gateway.store.registry_statements import KEY
 from tsm_gateway.store.schema import device, replay_window, wrapped_key
-from tsm_gateway.store.schema_provisioning import control_in, key_order, key_package, registration
+from tsm_gateway.store.schema_provisioning import (
+    control_in,
+    control_out,
+    key_order,
+    key_package,
+    registration,
+)
 
 _newer = wrapped_key.alias("newer")
+# The short messages with that key never got through, so it waits for nobody.
+_lost = (
+    select(control_out.c.kid)
+    .where(
+        control_out.c.device_id == _newer.c.device_id,
+        control_out.c.kid == _newer.c.kid,
+        control_out.c.state == fixed(ControlState.FAILED),
+    )
+    .exists()
+)
 # Something is done about it already: a key was ordered, or waits for the device.
 _under_way = or_(
     select(key_order.c.device_id).where(key_order.c.device_id == wrapped_key.c.device_id).exists(),
@@ -21,6 +38,7 @@ _under_way = or_(
         _newer.c.device_id == wrapped_key.c.device_id,
         _newer.c.epoch > wrapped_key.c.epoch,
         _newer.c.state == fixed(KeyState.PENDING),
+        ~_lost,
     )
     .exists(),
 )
