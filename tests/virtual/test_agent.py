@@ -298,7 +298,9 @@ def test_a_refusal_names_its_code(url: str, books: Miniature, path: Path) -> Non
     assert refusal.value.facts == {"status": 403, "reason": "TSM-DEVICE-TERMINATED"}
 
 
-@pytest.mark.parametrize("given", ["http://127.0.0.1:1", "https://", "127.0.0.1:8443", "https://a:1/path"])
+@pytest.mark.parametrize(
+    "given", ["http://127.0.0.1:1", "https://", "127.0.0.1:8443", "https://tsm.example:1/path"]
+)
 def test_only_a_service_by_https_is_an_address(given: str, path: Path) -> None:
     record = read_handset(path)
     assert record.element is not None

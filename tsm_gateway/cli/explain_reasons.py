@@ -127,7 +127,7 @@ HANDSHAKES: Mapping[Refusal, tuple[str, str]] = {  # those that are no error cod
         "No group, cipher or signature algorithm is known to both sides.",
         _OURS + "its agent needs the group secp256r1 and the signature algorithms of TLS 1.3.",
     ),
-    Refusal.NO_TLS: ("What came was no TLS: plain HTTP, or any other octets.", _OURS + "it needs https://."),
+    Refusal.NO_TLS: ("What came was no TLS: plain HTTP, or any other octets.", _OURS + "it needs HTTPS."),
     Refusal.BY_PEER: (
         "The peer gave up: it does not believe our certificate, or could not go on.",
         _OURS + "it has to trust the root behind [provisioning] certificate; see `pki status`.",

@@ -40,7 +40,9 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reac
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Configuration file (TOML); by default that of the command line's front.",
 )
-@click.option("--url", default="", help="https://host:port of channel 1; by default from [provisioning].")
+@click.option(
+    "--url", default="", help="https://tsm.example:8443 of channel 1; by default from [provisioning]."
+)
 @click.option(
     "--tsm-root",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -23,7 +23,7 @@ from tsm_gateway.daemon.settings_fields import (
 AbsolutePaths = Annotated[tuple[AbsolutePath, ...], BeforeValidator(as_tuple)]
 Url = Annotated[
     str,
-    AfterValidator(matching(r"|https?://[!-~]{1,2000}", 'must be "http://…" or "https://…"')),
+    AfterValidator(matching(r"|https?://[!-~]{1,2000}", "must be an address of http or https")),
 ]
 
 

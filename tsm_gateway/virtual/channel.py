@@ -61,10 +61,10 @@ class Channel:
         timeout_s: float = 10.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`url`: https://host:port. Raises ValueError for another scheme."""
+        """`url`: https://tsm.example:8443. Raises ValueError for another scheme."""
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.hostname or parts.path not in {"", "/"}:
-            message = "a provisioning service is given as https://host:port"
+            message = "a provisioning service is given as https://tsm.example:8443"
             raise ValueError(message)
         self._host, self._port = parts.hostname, parts.port or 443
         self._context, self._timeout_s, self._sleep = context, timeout_s, sleep
