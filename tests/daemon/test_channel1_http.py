@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import socket
 import zlib
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
@@ -329,7 +330,7 @@ def test_a_request_cut_at_any_octet_asks_nothing_of_the_desk(channel: Listening,
 def test_a_peer_that_closes_its_half_still_gets_no_half_answer(channel: Listening, me: Identity) -> None:
     with channel.connect(me) as client:
         client.send(request("GET", "/v1/status"))
-        client.sock.shutdown(1)  # the TCP half only: TLS 1.3 reads that as a cut
+        socket.socket.shutdown(client.sock, socket.SHUT_WR)  # TCP's half alone; ssl's own would end TLS
         assert client.read().status in {0, 200}
     assert channel.once(me, request("GET", "/v1/status")).status == 200
 

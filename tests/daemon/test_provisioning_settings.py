@@ -208,7 +208,7 @@ def test_metrics_for_every_machine_need_a_word_of_consent(
         ("[provisioning]", "[provisioning]\nchalenge_s = 3", 'did you mean "challenge_s"'),
         ("[provisioning]", "[provisioning]\nconnections = 0", "must be at least 1"),
         ("[[provisioning.issuer]]", "[provisioning.issuer]", "[[provisioning.issuer]]"),
-        ('name = "se-issuer"', 'name = "se-issuer"\nocsp = "ldap://x"', "http://"),
+        ('name = "se-issuer"', 'name = "se-issuer"\nocsp = "ldap://x"', "http or https"),
     ],
 )
 def test_a_slip_of_the_pen_has_its_sentence(
