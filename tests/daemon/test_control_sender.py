@@ -501,7 +501,7 @@ async def test_a_damaged_row_is_passed_over_and_found_by_the_check(rig: Rig):
     assert len(await told(rig, "control.sent")) == 1
     assert [found.partition(":")[2] for found in rig.store.check()] == [" the checksum does not hold"]
     await rig.offer(rig.pay())
-    assert len(await rig.opened(1)) == 1
+    assert len(await told(rig, "payment.handed_over")) == 1
 
 
 @rigged()
