@@ -70,7 +70,7 @@ def test_an_enrolment_cut_behind_any_octet_completes_with_one_key(premises: Prem
             for cut in pool.map(cut_each, repeat(premises), cutters, lots):
                 phones += cut
     assert sum(cutter.cuts for cutter in cutters) > 0.9 * len(plan)  # the last octets may never come
-    assert {heard.status for phone in phones for heard in phone.heard} <= {200, 409, 429}
+    assert {heard.status for phone in phones for heard in phone.heard} <= {200, 409}
     assert premises.lives[-1].stop() == 0
     assert premises.problems(phones) == []
 
