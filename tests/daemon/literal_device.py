@@ -91,7 +91,7 @@ class LiteralDevice:
             3: other.get("kid", held.kid),
             4: challenge,
             5: confirm,
-            6: [list(method) for method in METHODS],
+            6: [list(method) for method in other.get("methods", METHODS)],
             7: other.get("crypto_se", self.crypto_se),
             8: other.get("app_se", self.app_se),
         }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.daemon.provisioning_rig import MSISDN, Rig, played
+from tests.provisioning.authority import NOW
 from tests.provisioning.respelled import respelled
 from tsm_gateway.daemon.committer import stage
 from tsm_gateway.daemon.moderation import CHANGES, HOUR_S, Moderation
@@ -133,9 +134,16 @@ def test_a_new_hybrid_key_is_none_of_the_relays_business(tmp_path: Path) -> None
     played(tmp_path, story, hybrid="offered")
 
 
-async def register_again(rig: Rig, device: LiteralDevice) -> None:
+async def register_again(rig: Rig, device: LiteralDevice, methods: list[list[object]] | None = None) -> None:
     challenge = await rig.desk.challenge(rig.who(device))
-    await rig.desk.register(rig.who(device), device.proof(challenge.challenge))
+    changed = {} if methods is None else {"methods": methods}
+    answer = await rig.desk.register(rig.who(device), device.proof(challenge.challenge, **changed))
+    assert answer.state == "registered"
+
+
+def methods(turn: int) -> list[list[object]]:
+    """Another finger each turn."""
+    return [["fpt", bytes([turn]) * 32, NOW]]
 
 
 def test_a_device_that_registers_again_and_again_is_told_to_wait(tmp_path: Path) -> None:
@@ -143,11 +151,23 @@ def test_a_device_that_registers_again_and_again_is_told_to_wait(tmp_path: Path)
         device = rig.world.device()
         await rig.register(device)
         acts = len(rig.acts(device))
-        for _ in range(CHANGES):
-            await register_again(rig, device)
+        for turn in range(CHANGES):
+            await register_again(rig, device, methods(turn))
         with pytest.raises(TooManyChanges):
-            await register_again(rig, device)
+            await register_again(rig, device, methods(CHANGES))
         assert len(rig.acts(device)) == acts + CHANGES
+
+    played(tmp_path, story)
+
+
+def test_a_device_that_proves_what_is_on_record_changes_nothing_however_often(tmp_path: Path) -> None:
+    async def story(rig: Rig) -> None:
+        device = rig.world.device()
+        await rig.register(device)
+        before, generation = rig.standing(device), rig.store.generation
+        for _ in range(3 * CHANGES):
+            await register_again(rig, device)
+        assert (rig.standing(device), rig.store.generation) == (before, generation)
 
     played(tmp_path, story)
 

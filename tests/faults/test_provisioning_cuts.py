@@ -93,7 +93,7 @@ def test_one_phone_over_twenty_connections_is_enrolled_once_and_has_one_key(prem
         for each in [pool.submit(phone.complete) for _ in range(THREADS)]:
             each.result()
     packages = {heard.octets for heard in phone.heard if heard.path == "/v1/enrolment"}
-    assert {heard.status for heard in phone.heard} <= {200, 409, 429}
+    assert {heard.status for heard in phone.heard} <= {200, 409}
     assert packages
     with premises.opened() as store:
         actions = [each.entry.action for each in store.provisioning.audit() if each.entry.outcome == "done"]

@@ -19,7 +19,7 @@ from tsm_gateway.daemon.provisioning_answers import (
     NoKeyPackage,
 )
 from tsm_gateway.daemon.provisioning_reports import SMS, Use
-from tsm_gateway.daemon.provisioning_standing import package_of, proof_wanted, proves_nothing_new
+from tsm_gateway.daemon.provisioning_standing import package_of, proof_wanted, proves_nothing_new, repeats
 from tsm_gateway.daemon.refusals import refusal
 from tsm_gateway.daemon.registering import opened_key, provable_key
 from tsm_gateway.envelope.tsm1 import (
@@ -108,7 +108,7 @@ class ControlArrivals:
             raise NoKeyPackage
         registration = self._believed(standing, arrival, key, package)
         known = standing.registration
-        if known is not None and known.proof == registration.proof:
+        if (known is not None and known.proof == registration.proof) or repeats(standing, registration):
             await self._ledger.write(lambda store: store.settle_arrival(arrival.kid, arrival.piv))
             return
         _refuse_state(standing, package)

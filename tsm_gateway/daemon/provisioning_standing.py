@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from tsm_gateway.provisioning.device_trust import TrustedDevice
     from tsm_gateway.registry.device import WrappedKey
     from tsm_gateway.registry.key_package import StoredPackage
+    from tsm_gateway.registry.registration import Registration
     from tsm_gateway.registry.standing import Standing
 
 USABLE: Final = frozenset({KeyState.PENDING, KeyState.CURRENT, KeyState.OVERLAP})
 PROVABLE: Final = frozenset({KeyState.PENDING, KeyState.CURRENT})
+SETTLED: Final = frozenset({DeviceState.REGISTERED, DeviceState.ACTIVE})
 KEYS_TOLD: Final = 16  # at most, of one device: the newest
 UNPROVED: Final = 4  # keys a device may leave unproved before it has to wait for another
 ANOTHER_S: Final = 3600  # so long, since the newest was made
@@ -107,8 +109,21 @@ def refuse_hoarder(standing: Standing, at: int) -> None:
 
 def proves_nothing_new(standing: Standing, key: WrappedKey) -> bool:
     """Whether a registration with `key` confirms no key and moves the device to no other state."""
-    settled = standing.device.state in {DeviceState.REGISTERED, DeviceState.ACTIVE}
-    return settled and key.state is KeyState.CURRENT
+    return standing.device.state in SETTLED and key.state is KeyState.CURRENT
+
+
+def repeats(standing: Standing, registration: Registration) -> bool:
+    """Whether a registration says just what is on record: its proof is another, what it proves is not.
+
+    An agent whose answers get lost asks again under a new challenge; there is nothing to store for that.
+    """
+    known = standing.registration
+    if known is None or standing.device.state not in SETTLED:
+        return False
+    current = any(key.kid == registration.kid and key.state is KeyState.CURRENT for key in standing.keys)
+    return current and registration == known._replace(
+        proof=registration.proof, registered_at=registration.registered_at
+    )
 
 
 def next_epoch(standing: Standing | None) -> int:

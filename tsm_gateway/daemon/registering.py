@@ -18,6 +18,7 @@ from tsm_gateway.daemon.provisioning_standing import (
     key_to_prove,
     proves_nothing_new,
     refuse_suspended,
+    repeats,
 )
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.keys.wrap import DEVICE_KEYS, traffic_place, unwrap
@@ -116,6 +117,8 @@ class Registering:
         )
         certificate, issuers = standing.device.certificate, self._held.now.issuers
         check_element_id(registration.crypto_se, certificate, issuers, at)
+        if repeats(standing, registration):
+            return _answer(standing, registration, standing.device.state.value)
 
         def act(store: ProvisioningStore) -> Device:
             device = store.register(registration, overlap_s=overlap_s, at=at)
