@@ -490,7 +490,7 @@ async def terminate(rig: Rig, control: ControlMessage) -> None:
 
 
 @rigged()
-async def test_a_damaged_row_is_passed_over_and_found_by_the_check(rig: Rig):
+async def test_a_damaged_row_is_told_passed_over_and_stops_no_payment(rig: Rig):
     rig.parts.senders.link_down("air")
     await queue_package(rig)
     with sqlite3.connect(rig.folder / "gateway.db") as beside:
@@ -498,6 +498,8 @@ async def test_a_damaged_row_is_passed_over_and_found_by_the_check(rig: Rig):
     beside.close()
     await queue_package(rig)
     rig.parts.senders.link_up("air")
+    (line,) = await told(rig, "control.failed")
+    assert line["reason"] == "row-damaged"
     assert len(await told(rig, "control.sent")) == 1
     assert [found.partition(":")[2] for found in rig.store.check()] == [" the checksum does not hold"]
     await rig.offer(rig.pay())

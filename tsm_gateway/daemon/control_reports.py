@@ -76,6 +76,6 @@ class ControlReports:
         self._log.emit(event, **fields)
 
     def unreadable(self, reason: str) -> None:
-        """The store cannot say what is due."""
+        """A package in the store is damaged, and goes nowhere."""
         self._metrics.controls_failed.labels(reason).inc()
         self._log.emit(Event.CONTROL_FAILED, reason=reason)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tsm_gateway.relay.retry import RetryPolicy
 
 LOOK_S = 1.0  # between looks at the store
-DAMAGED_PAUSE_S = 60.0  # between looks while a row of the list is damaged: `store check` names it
+DAMAGED_PAUSE_S = 60.0  # between two words on damaged rows, which are passed over: `store check` names them
 STORE_PAUSE_S = 1.0  # between tries to write down outcomes while the store is full
 MOST = 32  # packages in memory: payments are what the links are for
 OVERDUE_S = 5.0  # a part that found no room beside payments for so long takes the next one
@@ -55,6 +55,8 @@ STATE_AFTER: Mapping[Move, ControlState] = {
 
 class ControlStore(Protocol):
     """What the sender asks of the store."""
+
+    damaged: int  # rows passed over so far
 
     def due_controls(self, now: int, limit: int) -> list[ControlMessage]:
         """Up to `limit` queued packages that are due at Unix second `now`, oldest first."""
@@ -107,6 +109,7 @@ class ControlSender:
         self._wake, self._idle = asyncio.Event(), asyncio.Event()
         self._sending = True
         self._look_at = 0.0  # monotonic seconds
+        self._tell_at = 0.0  # monotonic seconds: when a damaged package is told of again
 
     def attach(self, bearer: Bearer) -> None:
         """Let a link send; it counts once `link_up` says so."""
@@ -278,14 +281,14 @@ class ControlSender:
         if now < self._look_at or not self._live or not self._sending or not self._lane.space:
             return
         self._look_at = now + LOOK_S
+        known = self._store.damaged
         try:
             due = self._store.due_controls(int(self._clocks.wall()), MOST)
         except StoreBusy:
             return
-        except RowDamaged as damaged:
-            self._reports.unreadable(damaged.code)
-            self._look_at = now + DAMAGED_PAUSE_S
-            return
+        if self._store.damaged > known and now >= self._tell_at:
+            self._reports.unreadable(RowDamaged.code)
+            self._tell_at = now + DAMAGED_PAUSE_S
         for unfit in self._lane.renew(due, now):
             self._record(unfit, Move.GIVE_UP, PacketTooLong.code)
         for name in self._live:
