@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.daemon.literal_device import LiteralDevice
+    from tsm_gateway.errors import TsmError
 
 XWING, P256 = 0x647A, 0x0010
 
@@ -198,6 +199,31 @@ def test_one_cause_of_refusal_is_audited_once_an_hour(tmp_path: Path) -> None:
     played(tmp_path, story)
 
 
+def test_a_refusal_that_could_not_be_recorded_is_recorded_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(_ledger: Ledger, _act: object) -> None:
+        raise StoreBusy
+
+    async def story(rig: Rig) -> None:
+        device, remote = rig.world.device(), rig.world.device(common="remote")
+        await rig.register(device)
+        await rig.activate(remote, msisdn=MSISDN)
+        assert remote.installed
+        await arrive(rig, remote, range(remote.installed.first_piv, remote.installed.first_piv + 1))
+        recorded = len(rig.acts(device)), len(rig.acts(remote))
+        with monkeypatch.context() as trouble:
+            trouble.setattr(Ledger, "write", busy)
+            await fail(rig, device)
+            with pytest.raises(StoreBusy):
+                await rig.parts.arrivals.settle()
+        await fail(rig, device)
+        await rig.parts.arrivals.settle()
+        assert (len(rig.acts(device)), len(rig.acts(remote))) == (recorded[0] + 1, recorded[1] + 1)
+
+    played(tmp_path, story)
+
+
 async def arrive(rig: Rig, device: LiteralDevice, pivs: range) -> None:
     """Confirmations of nothing, authentic as packets, as the relay stores them."""
     held = device.installed
@@ -281,5 +307,10 @@ def test_a_weaker_package_that_waits_is_not_given_out_once_hybrid_keys_are_requi
 def test_moderation_counts_by_device_and_cause() -> None:
     moderation = Moderation(lambda: 0.0)
     causes = [ProofMalformed(), ProofNotAuthentic()]
-    assert [moderation.is_news("a", cause) for cause in causes * 2] == [True, True, False, False]
-    assert moderation.is_news("b", causes[0])
+
+    def is_news(device_id: str, cause: TsmError) -> bool:
+        with moderation.news(device_id, cause) as news:
+            return news
+
+    assert [is_news("a", cause) for cause in causes * 2] == [True, True, False, False]
+    assert is_news("b", causes[0])

@@ -144,7 +144,6 @@ class ControlArrivals:
 
     async def _refuse(self, arrival: ControlArrival, error: TsmError) -> None:
         at, action = int(self._wall()), Use.REGISTRATION.action
-        news = self._moderation.is_news(arrival.device_id, error)
         entry = refusal(at, action, arrival.device_id, error, bearer=SMS, kid=arrival.kid.hex())
 
         def act(store: ProvisioningStore) -> None:
@@ -152,7 +151,8 @@ class ControlArrivals:
             if news:
                 store.note(entry)
 
-        await self._ledger.write(act)
+        with self._moderation.news(arrival.device_id, error) as news:
+            await self._ledger.write(act)
         self._reports.disbelieved(arrival.device_id, arrival.kid, error)
 
 

@@ -47,6 +47,17 @@ class Moderation:
             self._changes.give_back(device_id)
             raise
 
-    def is_news(self, device_id: str, error: TsmError) -> bool:
-        """Whether a refusal of the device is to go on record: none for the same cause did of late."""
-        return not self._noted.take(f"{device_id} {error.code}", self._monotonic())
+    @contextmanager
+    def news(self, device_id: str, error: TsmError) -> Iterator[bool]:
+        """Whether a refusal of the device is to go on record: none for the same cause did of late.
+
+        What then cannot be recorded is news again.
+        """
+        cause = f"{device_id} {error.code}"
+        is_news = not self._noted.take(cause, self._monotonic())
+        try:
+            yield is_news
+        except TsmError:  # the store is busy, say
+            if is_news:
+                self._noted.give_back(cause)
+            raise

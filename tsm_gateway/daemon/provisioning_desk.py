@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
     from tsm_gateway.daemon.registering import Registering
     from tsm_gateway.provisioning.device_trust import TrustedDevice
-    from tsm_gateway.registry.standing import Standing
 
 T = TypeVar("T")
 
@@ -115,10 +114,7 @@ class Desk:
         )
 
     async def _status(self, who: TrustedDevice) -> StatusAnswer:
-        return status_of(self._standing(who))
-
-    def _standing(self, who: TrustedDevice) -> Standing:
-        return admitted(self._ledger.standing(who.device_id), who)
+        return status_of(admitted(self._ledger.standing(who.device_id), who))
 
     async def _told(self, use: Use, who: TrustedDevice, work: Coroutine[Any, Any, T]) -> T:
         """What `work` answers; a refusal is logged, counted and, where it matters, audited now and then."""
@@ -126,11 +122,12 @@ class Desk:
             return await work
         except TsmError as error:
             self._reports.refused(use, who.device_id, error)
-            if isinstance(error, NOTED) and self._moderation.is_news(who.device_id, error):
+            if isinstance(error, NOTED):
                 await self._note(use, who.device_id, error)
             raise
 
     async def _note(self, use: Use, device_id: str, error: TsmError) -> None:
         entry = refusal(int(self._wall()), use.action, device_id, error)
-        with suppress(TsmError):  # the refusal stands, and is in the log
-            await self._ledger.write(lambda store: store.note(entry))
+        with suppress(TsmError), self._moderation.news(device_id, error) as news:
+            if news:  # when it cannot be written: the refusal stands, and is in the log
+                await self._ledger.write(lambda store: store.note(entry))
