@@ -171,7 +171,7 @@ def test_user_and_directories_are_made_as_the_unit_wants_them(tmp_path: Path) ->
         assert made.returncode == 0, made.stderr
     passwd = (tmp_path / "etc" / "passwd").read_text()
     made_users = {line.partition(":")[0] for line in passwd.splitlines()}
-    assert {settings_of(unit)["User"][0] for unit in (UNIT, PROVISIONING)} <= made_users
+    assert {settings_of(unit)["User"][0] for unit in (UNIT, PROVISIONING)} == made_users
     assert settings_of(UNIT)["StateDirectoryMode"] == ["2770"]
     for directory in settings_of(UNIT)["StateDirectory"][0].split():
         assert (tmp_path / "var" / "lib" / directory).stat().st_mode & 0o7777 == 0o2770
