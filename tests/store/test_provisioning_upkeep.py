@@ -139,6 +139,37 @@ def test_a_replaced_key_is_not_overdue(store: SqliteStore) -> None:
     assert kid_of(10, 1) not in overdue(store, created_before=NOW + 5)
 
 
+# --- hoarded ---
+
+
+def test_of_keys_that_wait_the_oldest_unused_gives_way_to_a_ninth(store: SqliteStore) -> None:
+    keyed(store)
+    use(store, kid_of(10, 1), FIRST_PIV)
+    for epoch in range(2, 10):
+        stage_key(store, 10, epoch)
+    store.flush()
+    retired = [epoch for epoch, state in key_states(store).items() if state is KeyState.RETIRED]
+    assert retired == [2]
+
+
+def test_where_every_key_that_waits_was_used_the_oldest_gives_way_and_not_the_newest(
+    store: SqliteStore,
+) -> None:
+    keyed(store)
+    use(store, kid_of(10, 1), FIRST_PIV)
+    for epoch in range(2, 10):
+        stage_key(store, 10, epoch)
+        store.flush()
+        if epoch < 9:
+            use(store, kid_of(10, epoch), FIRST_PIV)
+    store.flush()
+    states = key_states(store)
+    assert states == {1: KeyState.RETIRED, **dict.fromkeys(range(2, 10), KeyState.PENDING)}
+    store.provisioning.register(registration(10, 9), overlap_s=OVERLAP_S, at=NOW)
+    store.flush()
+    assert key_states(store)[9] is KeyState.CURRENT
+
+
 # --- confirmed by use ---
 
 

@@ -80,7 +80,7 @@ def deliver(
     cursor.execute(INSERT_PACKAGE, package_row(package, unused_at=window[0]))
     cursor.execute(DELETE_ORDER, (key.owner,))
     give_up(cursor, key.owner, SUPERSEDED, at)
-    dropped = retire_hoarded(cursor, key.owner)
+    dropped = retire_hoarded(cursor, key)
     if control is not None:
         insert_message(cursor, control)
     if device.state is DeviceState.ENROLLED:

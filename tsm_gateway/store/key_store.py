@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsm_gateway.registry.device import KeyState
 from tsm_gateway.registry.errors import NotKnown
 from tsm_gateway.relay.interfaces import StoreConflict
 from tsm_gateway.store.checksum import counter_crc
 from tsm_gateway.store.owner_store import known_already
-from tsm_gateway.store.provisioning_statements import LIST_UNUSED_KEYS
+from tsm_gateway.store.provisioning_statements import LIST_UNUSED_KEYS, LIST_WAITING_KEYS
 from tsm_gateway.store.registry_rows import RowDamaged, StoredKey, key_row, read_key, window_row
 from tsm_gateway.store.registry_statements import (
     COUNT_WAITING_KEYS,
@@ -26,7 +26,7 @@ from tsm_gateway.store.registry_statements import (
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tsm_gateway.registry.device import WrappedKey
 
@@ -107,16 +107,24 @@ def retire_keys(cursor: sqlite3.Cursor, owner: str, *, of_device: bool) -> None:
             _update_key(cursor, stored.key._replace(state=KeyState.RETIRED), of_device=of_device)
 
 
-def retire_hoarded(cursor: sqlite3.Cursor, device_id: str) -> bool:
-    """Retire the oldest keys that wait and were never used, above `WAITING` of them; whether any was.
+def retire_hoarded(cursor: sqlite3.Cursor, newest: WrappedKey) -> bool:
+    """Retire keys of a device that wait, above `WAITING` of them, never the `newest`; whether any was.
 
-    A device asks for keys, and proves none: what it never used it does not need. Raises RowDamaged.
+    A device asks for keys, and proves none: what it never used it needs least, and then what is oldest.
+    Raises RowDamaged.
     """
-    waiting = cursor.execute(COUNT_WAITING_KEYS, (device_id,)).fetchone()[0]
-    rows = cursor.execute(LIST_UNUSED_KEYS, (device_id, max(0, waiting - WAITING))).fetchall()
+    waiting = cursor.execute(COUNT_WAITING_KEYS, (newest.owner,)).fetchone()[0]
+    excess = max(0, waiting - WAITING)
+    unused = cursor.execute(LIST_UNUSED_KEYS, (newest.owner, newest.kid, excess)).fetchall()
+    _retire(cursor, unused)
+    oldest = cursor.execute(LIST_WAITING_KEYS, (newest.owner, excess - len(unused))).fetchall()
+    _retire(cursor, oldest)
+    return bool(excess)
+
+
+def _retire(cursor: sqlite3.Cursor, rows: Iterable[Sequence[Any]]) -> None:
     for row in rows:
         _update_key(cursor, read_key(row).key._replace(state=KeyState.RETIRED), of_device=True)
-    return bool(rows)
 
 
 def retire_lapsed(cursor: sqlite3.Cursor, now: int) -> int:

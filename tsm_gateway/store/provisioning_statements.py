@@ -89,7 +89,7 @@ LIST_PACKAGES_OF: Final = compiled(
     ),
     *("device_id", "limit"),
 )
-# Keys that wait and under which nothing came, the oldest first.
+# Keys that wait and under which nothing came, without the newest of all; the oldest first.
 LIST_UNUSED_KEYS: Final = compiled(
     limited(
         select(*KEY)
@@ -98,8 +98,19 @@ LIST_UNUSED_KEYS: Final = compiled(
         .where(
             wrapped_key.c.device_id == given("device_id"),
             wrapped_key.c.state == fixed(KeyState.PENDING),
+            wrapped_key.c.kid != given("newest"),
             replay_window.c.highest <= key_package.c.unused_at,
         )
+        .order_by(wrapped_key.c.epoch),
+        "limit",
+    ),
+    *("device_id", "newest", "limit"),
+)
+# Keys that wait, the oldest first.
+LIST_WAITING_KEYS: Final = compiled(
+    limited(
+        select(*KEY)
+        .where(wrapped_key.c.device_id == given("device_id"), wrapped_key.c.state == fixed(KeyState.PENDING))
         .order_by(wrapped_key.c.epoch),
         "limit",
     ),
@@ -112,9 +123,7 @@ PUT_ORDER: Final = _put(key_order)
 DELETE_ORDER: Final = compiled(
     delete(key_order).where(key_order.c.device_id == given("of_device")), "of_device"
 )
-FIND_ORDER: Final = compiled(
-    select(key_order).where(key_order.c.device_id == given("of_device")), "of_device"
-)
+FIND_ORDER: Final = _of_device(key_order)
 LIST_ORDERS: Final = compiled(limited(select(key_order).order_by(key_order.c.ordered_at), "limit"), "limit")
 
 # --- over the air ---
