@@ -24,7 +24,7 @@ class StoredPackage(NamedTuple):
     device_id: str
     epoch: int  # 1, 2, …
     first_piv: int  # below 2**31
-    kem: int  # provisioning/key_package.py
+    kem: int  # how it is sealed: the number of keys/seal.py
     recipient: bytes  # SHA-256 over the X.509 DER it is sealed to
     package: bytes  # COSE_Sign1
     delivery: Delivery

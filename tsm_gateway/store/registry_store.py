@@ -193,7 +193,6 @@ class RegistryStore(RegistryReads):
 
 
 LIFE = {
-    DeviceMove.ACTIVATE: life_store.activate,
     DeviceMove.RESUME: life_store.resume,
     DeviceMove.TERMINATE: life_store.terminate,
 }
