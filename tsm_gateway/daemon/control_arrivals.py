@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.daemon.postponed import Postponed
+from tsm_gateway.daemon.proofs import believed, provable_key
 from tsm_gateway.daemon.provisioning_answers import (
     ChallengeStale,
     DeviceSuspended,
@@ -21,7 +22,6 @@ from tsm_gateway.daemon.provisioning_answers import (
 from tsm_gateway.daemon.provisioning_reports import SMS, Use
 from tsm_gateway.daemon.provisioning_standing import package_of, proof_wanted, proves_nothing_new, repeats
 from tsm_gateway.daemon.refusals import refusal
-from tsm_gateway.daemon.registering import opened_key, provable_key
 from tsm_gateway.envelope.tsm1 import (
     Direction,
     open_packet,
@@ -31,9 +31,8 @@ from tsm_gateway.envelope.tsm1 import (
 )
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.provisioning.confirmation import challenge_of
-from tsm_gateway.provisioning.element_id import check_element_id
 from tsm_gateway.provisioning.proof_errors import ProofMalformed
-from tsm_gateway.provisioning.registration import AwaitedProof, read_proof, verify_proof
+from tsm_gateway.provisioning.registration import read_proof
 from tsm_gateway.registry.control import CONFIRM
 from tsm_gateway.registry.device import DeviceState
 from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy, StoreFull
@@ -42,11 +41,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tsm_gateway.daemon.moderation import Moderation
+    from tsm_gateway.daemon.proofs import ProvableKey
     from tsm_gateway.daemon.provisioning_ledger import Ledger
     from tsm_gateway.daemon.provisioning_material import Held
     from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
     from tsm_gateway.registry.control import ControlArrival
-    from tsm_gateway.registry.device import Device, WrappedKey
+    from tsm_gateway.registry.device import Device
     from tsm_gateway.registry.key_package import StoredPackage
     from tsm_gateway.registry.registration import Registration
     from tsm_gateway.registry.standing import Standing
@@ -103,10 +103,11 @@ class ControlArrivals:
         standing, at = self._ledger.standing(arrival.device_id), int(self._wall())
         if standing is None:
             raise DeviceUnknown
-        key, package = provable_key(standing, arrival.kid), package_of(standing, arrival.kid)
+        key = provable_key(standing, arrival.kid, self._held.now)
+        package = package_of(standing, arrival.kid)
         if package is None:
             raise NoKeyPackage
-        registration = self._believed(standing, arrival, key, package)
+        registration = self._believed(standing.device, arrival, key, package)
         known = standing.registration
         if (known is not None and known.proof == registration.proof) or repeats(standing, registration):
             await self._ledger.write(lambda store: store.settle_arrival(arrival.kid, arrival.piv))
@@ -117,30 +118,22 @@ class ControlArrivals:
             store.settle_arrival(arrival.kid, arrival.piv)
             return store.register(registration, overlap_s=self._held.now.section.key_overlap_s, at=at)
 
-        with self._moderation.change(key.owner) if proves_nothing_new(standing, key) else nullcontext():
+        idle = proves_nothing_new(standing, key.row)
+        with self._moderation.change(key.row.owner) if idle else nullcontext():
             device = await self._ledger.write(act)
-        self._reports.registered(registration, key.epoch, device, SMS)
+        self._reports.registered(registration, key.row.epoch, device, SMS)
 
     def _believed(
-        self, standing: Standing, arrival: ControlArrival, key: WrappedKey, package: StoredPackage
+        self, device: Device, arrival: ControlArrival, key: ProvableKey, package: StoredPackage
     ) -> Registration:
         """What the proof inside an arrival proves. Raises what opening and judging it raise."""
-        device_id, secret = standing.device.device_id, opened_key(key, self._held)
-        traffic = traffic_key(secret, key.kid, Direction.DEVICE_TO_TSM, device_id, self._port)
+        kid, secret = key.row.kid, key.secret
+        traffic = traffic_key(secret, kid, Direction.DEVICE_TO_TSM, device.device_id, self._port)
         payload = read_device_payload(open_packet(parse_packet(arrival.packet), traffic))
         if payload.address != CONFIRM:
             raise ProofMalformed
-        awaited = AwaitedProof(device_id, key.kid, key.epoch, challenge_of(package.package))
-        certificate, at = standing.device.certificate, int(self._wall())
-        registration = verify_proof(
-            read_proof(payload.certificate),
-            awaited,
-            signing_certificate=certificate,
-            key=secret,
-            at=at,
-        )
-        check_element_id(registration.crypto_se, certificate, self._held.now.issuers, at)
-        return registration
+        proof, challenge = read_proof(payload.certificate), challenge_of(package.package)
+        return believed(proof, challenge, device, key, self._held.now, int(self._wall()))
 
     async def _refuse(self, arrival: ControlArrival, error: TsmError) -> None:
         at, action = int(self._wall()), Use.REGISTRATION.action

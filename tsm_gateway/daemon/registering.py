@@ -10,10 +10,10 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from tsm_gateway.daemon.proofs import believed, provable_key
 from tsm_gateway.daemon.provisioning_answers import ChallengeStale, KeyNotInstallable, RegistrationAnswer
 from tsm_gateway.daemon.provisioning_reports import CHANNEL
 from tsm_gateway.daemon.provisioning_standing import (
-    PROVABLE,
     admitted,
     key_to_prove,
     proves_nothing_new,
@@ -21,10 +21,7 @@ from tsm_gateway.daemon.provisioning_standing import (
     repeats,
 )
 from tsm_gateway.errors import Side, TsmError
-from tsm_gateway.keys.wrap import DEVICE_KEYS, traffic_place, unwrap
-from tsm_gateway.provisioning.element_id import check_element_id
-from tsm_gateway.provisioning.registration import AwaitedProof, read_proof, verify_proof
-from tsm_gateway.registry.errors import KeyNotWaiting
+from tsm_gateway.provisioning.registration import read_proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +33,9 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
     from tsm_gateway.provisioning.device_trust import TrustedDevice
     from tsm_gateway.provisioning.registration import Proof
-    from tsm_gateway.registry.device import Device, WrappedKey
+    from tsm_gateway.registry.device import Device
     from tsm_gateway.registry.registration import Registration
     from tsm_gateway.registry.standing import Standing
-    from tsm_gateway.secret import Secret
     from tsm_gateway.store.provisioning_store import ProvisioningStore
 
 
@@ -86,8 +82,9 @@ class Registering:
     async def register(self, who: TrustedDevice, octets: bytes) -> RegistrationAnswer:
         """Judge a proof and store what it proves; the same again for a proof that was accepted before.
 
-        Raises what `challenge` raises, ProofMalformed, ChallengeStale, a ProofRefused, KeyNotWaiting,
-        SecureElementTaken, ElementsChanged, TooManyChanges, StoreBusy, StoreFull or StoreBroken.
+        Raises what `challenge` raises but KeyNotInstallable, ProofMalformed, ChallengeStale, a ProofRefused,
+        KeyNotWaiting, SecureElementTaken, ElementsChanged, TooManyChanges, StoreBusy, StoreFull or
+        StoreBroken.
         """
         async with self._ledger.turn(who.device_id):
             standing = self._served(who)
@@ -106,17 +103,9 @@ class Registering:
 
     async def _judged(self, standing: Standing, proof: Proof, challenge: Challenge) -> RegistrationAnswer:
         at, overlap_s = int(self._wall()), self._held.now.section.key_overlap_s
-        awaited = AwaitedProof(standing.device.device_id, challenge.kid, challenge.epoch, challenge.octets)
-        key = provable_key(standing, challenge.kid)
-        registration = verify_proof(
-            proof,
-            awaited,
-            signing_certificate=standing.device.certificate,
-            key=opened_key(key, self._held),
-            at=at,
-        )
-        certificate, issuers = standing.device.certificate, self._held.now.issuers
-        check_element_id(registration.crypto_se, certificate, issuers, at)
+        material = self._held.now
+        key = provable_key(standing, challenge.kid, material)
+        registration = believed(proof, challenge.octets, standing.device, key, material, at)
         if repeats(standing, registration):
             return _answer(standing, registration, standing.device.state.value)
 
@@ -127,7 +116,8 @@ class Registering:
                 raise ChallengeStale
             return device
 
-        with self._moderation.change(key.owner) if proves_nothing_new(standing, key) else nullcontext():
+        idle = proves_nothing_new(standing, key.row)
+        with self._moderation.change(key.row.owner) if idle else nullcontext():
             device = await self._ledger.write(act)
         self._reports.registered(registration, challenge.epoch, device, CHANNEL)
         return _answer(standing, registration, device.state.value)
@@ -136,20 +126,6 @@ class Registering:
         standing = admitted(self._ledger.standing(who.device_id), who)
         refuse_suspended(standing, proof_helps=True)
         return standing
-
-
-def provable_key(standing: Standing, kid: bytes) -> WrappedKey:
-    """The device's key `kid`, if possession of it can be proved. Raises KeyNotWaiting."""
-    for key in standing.keys:
-        if key.kid == kid and key.state in PROVABLE:
-            return key
-    raise KeyNotWaiting
-
-
-def opened_key(key: WrappedKey, held: Held) -> Secret:
-    """The random key of a device (32 octets). Raises MasterKeyMissing, KeyUnwrapFailed."""
-    place = traffic_place(DEVICE_KEYS, key.owner, key.kid)
-    return unwrap(held.now.masters, key.wrapped, key.master_version, place)
 
 
 def _answer(standing: Standing, registration: Registration, state: str) -> RegistrationAnswer:
