@@ -20,7 +20,7 @@ class Channel1Metrics:
         """Add the series to those of the process."""
         self._metrics = metrics
         self._requests = metrics.counter("requests", "Requests answered.", ("route", "status"))
-        self._handshakes = metrics.counter("handshakes", "TLS handshakes that held.")
+        self._handshakes = metrics.counter("handshakes", "TLS handshakes whose device was believed.")
         self._handshakes_refused = metrics.counter(
             "handshakes_refused", "Connections that never became one, by reason.", ("reason",)
         )

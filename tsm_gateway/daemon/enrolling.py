@@ -78,9 +78,7 @@ class Enrolling:
             raise VirtualDeviceRefused
         at = int(self._wall())
         async with self._ledger.turn(who.device_id):
-            standing = self._welcome(
-                who
-            )  # before its certificates are looked at: it may not be wanted at all
+            standing = self._welcome(who)  # before its certificates are judged: it may not be wanted
             presented = await self._recipients.presented(who, request)
             if request.key_certificate is not None:  # a responder may have been asked meanwhile
                 standing = self._welcome(who)

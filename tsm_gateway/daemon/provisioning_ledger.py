@@ -43,9 +43,7 @@ class Ledger:
         def staged(_spool: Spool) -> T:
             try:
                 return act(self.store)
-            except (
-                TsmError
-            ):  # raised between two calls of the store, maybe: what the group staged is staged anew
+            except TsmError:  # between two calls of the store, maybe: what the group staged is staged anew
                 self.store.roll_back()
                 raise
 

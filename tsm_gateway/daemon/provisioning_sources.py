@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tsm_gateway.daemon.settings import Settings
-    from tsm_gateway.daemon.settings_provisioning import IssuerSettings, ProvisioningSettings
+    from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
     from tsm_gateway.provisioning.expiry import ExpiringItem
-    from tsm_gateway.provisioning.issuer import Issuer
     from tsm_gateway.provisioning.pki import Pair
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -51,7 +50,7 @@ def read_sources(settings: Settings, section: ProvisioningSettings, at: int) -> 
     """
     pair = _delivery_pair(section, at)
     secret_value(section.key)  # its mode and owner; OpenSSL reads it by itself
-    issuers = tuple(_issuer(each) for each in section.issuer)
+    issuers = tuple(load_issuer(**each.model_dump()) for each in section.issuer)
     context = listener_context(section.certificate, secret_path(section.key), _authorities(section))
     material = Material(
         section=section,
@@ -75,18 +74,6 @@ def _delivery_pair(section: ProvisioningSettings, at: int) -> Pair:
     channel = read_certificate(Use.CHANNEL_1.value, _octets(section.certificate))
     check_apart(Use.KEY_DELIVERY.value, pair.certificate, {Use.CHANNEL_1.value: channel})
     return pair
-
-
-def _issuer(settings: IssuerSettings) -> Issuer:
-    return load_issuer(
-        settings.name,
-        anchors=settings.anchors,
-        intermediates=settings.intermediates,
-        crls=settings.crls,
-        ocsp=settings.ocsp,
-        revocation=settings.revocation,
-        element_id=settings.element_id,
-    )
 
 
 def _authorities(section: ProvisioningSettings) -> Iterator[bytes]:

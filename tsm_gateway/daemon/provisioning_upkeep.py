@@ -87,9 +87,7 @@ class ProvisioningUpkeep:
         with suppress(StoreBusy, StoreFull):  # the next second does
             await asyncio.to_thread(self._parts.store.mark)
 
-    def _unless_busy(
-        self, chore: Callable[[], Awaitable[bool | None]]
-    ) -> Callable[[], Awaitable[bool | None]]:
+    def _unless_busy(self, chore: Work) -> Work:
         """`chore`, put off when it cannot be done now."""
 
         async def run() -> bool | None:

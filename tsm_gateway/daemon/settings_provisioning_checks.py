@@ -181,15 +181,7 @@ def _issuer_whole(path: Path, issuer: Table) -> Iterator[Finding]:
     except ValidationError:  # findings of their own
         return
     try:
-        load_issuer(
-            settings.name,
-            anchors=settings.anchors,
-            intermediates=settings.intermediates,
-            crls=settings.crls,
-            ocsp=settings.ocsp,
-            revocation=settings.revocation,
-            element_id=settings.element_id,
-        )
+        load_issuer(**settings.model_dump())
     except IssuerUnusable as error:
         at: Path = (error.number,) if error.setting == "crls" else ()
         setting: Path = (error.setting,) if error.setting else ()
