@@ -197,7 +197,7 @@ class Event(Enum):
     )
     ENROLMENT_RENEWED = "enrolment.renewed", I, "device issuer", "a known device has new certificates"
     ENROLMENT_REPEATED = "enrolment.repeated", D, "device state", "a known device enrolled again"
-    ENROLMENT_REFUSED = "enrolment.refused", W, "device issuer error problem", "a crypto SE was not enrolled"
+    ENROLMENT_REFUSED = "enrolment.refused", W, "device error problem", "a crypto SE was not enrolled"
     KEY_PACKAGE_MADE = (
         "key_package.made",
         I,
