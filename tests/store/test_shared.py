@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.store.samples import device
 from tsm_gateway.store.failures import StoreUnsafe
+from tsm_gateway.store.files_store import check_directory
 from tsm_gateway.store.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
@@ -128,6 +129,14 @@ def test_a_file_open_to_everybody_is_refused_in_a_shared_directory_too(folder: P
     assert as_user(RELAY, GROUP, adds(folder, 1)) == 0
     (folder / "gateway.db").chmod(0o664)
     assert as_user(PROVISIONING, GROUP, adds(folder, 2)) == UNSAFE
+
+
+def test_a_shared_directory_that_everybody_may_write_to_stays_shared_by_the_advice(folder: Path) -> None:
+    folder.chmod(0o2777)
+    with pytest.raises(StoreUnsafe) as caught:
+        check_directory(folder)
+    assert "chmod o-w" in str(caught.value)
+    assert as_user(RELAY, GROUP, adds(folder, 1)) == UNSAFE
 
 
 def test_a_directory_writable_by_its_group_without_the_sign_of_sharing_is_refused(folder: Path) -> None:

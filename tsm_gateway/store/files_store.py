@@ -53,7 +53,8 @@ def check_directory(directory: Path) -> None:
         if found.st_mode & GROUP_WRITE and not found.st_mode & stat.S_ISVTX:
             raise StoreUnsafe(path=str(directory), why="others may write to it: chmod go-w")
     if found.st_mode & EVERYBODY_WRITE and not found.st_mode & stat.S_ISVTX:
-        raise StoreUnsafe(path=str(directory), why="others may write to it: chmod go-w")
+        # not go-w: a shared directory would not be shared any more
+        raise StoreUnsafe(path=str(directory), why="everybody may write to it: chmod o-w")
 
 
 def check_file(path: Path) -> None:
