@@ -26,7 +26,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID
 
-from tsm_gateway.envelope.device_certificate import ID_OCTETS, TEST_ONLY
+from tsm_gateway.envelope.device_certificate import ID_OCTETS, is_test_only
 from tsm_gateway.provisioning.certificate_errors import (
     CertificateExpired,
     CertificateNotYetValid,
@@ -111,7 +111,7 @@ def judge(
         kind=found.kind,
         public_key=key,
         may_receive=_may_receive(found),
-        test_only=_is_test_only(found.certificate),
+        test_only=is_test_only(found.certificate),
     )
 
 
@@ -216,8 +216,3 @@ def _may_receive(found: _Read) -> bool:
     if usage is None:
         return True
     return usage.key_encipherment if found.kind is KeyKind.RSA else usage.key_agreement
-
-
-def _is_test_only(certificate: Certificate) -> bool:
-    organisations = certificate.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
-    return any(each.value == TEST_ONLY for each in organisations)
