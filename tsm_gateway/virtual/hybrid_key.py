@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tsm_gateway.virtual.signature_literal import SigningKey
 
 _SEED_OCTETS, _X25519_OCTETS = 64, 32
-PUBLIC_OCTETS = 1216
 PURPOSE = "tsm-xwing-1"
 
 
