@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.provisioning.authority import CLIENT, DAY, SERVER, Authority, key_pem, new_key, p256, pem, uses
 from tsm_gateway.provisioning import pki_store
 from tsm_gateway.provisioning.pki import KEY_DELIVERY, Use
+from tsm_gateway.provisioning.pki_file_store import MAX_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -338,6 +339,14 @@ def test_what_cannot_serve_is_not_imported(empty: Site, issued: Any, what: str) 
     paths = issued(**options)
     result = empty("pki", "import", use, "--certificate", paths[0], "--key", paths[1])
     assert (result.code, "pki-unfit" in result.err) == (2, True), result
+    assert not (empty.folder / "pki").exists()
+
+
+def test_a_file_too_long_to_be_read_whole_is_not_taken_by_its_beginning(empty: Site, issued: Any) -> None:
+    certificate, key = issued(extensions=[SAN])
+    certificate.write_bytes(certificate.read_bytes() + b"\n" * MAX_FILE)
+    result = empty("pki", "import", "channel-1", "--certificate", certificate, "--key", key)
+    assert (result.code, "is longer than" in result.err) == (2, True), result
     assert not (empty.folder / "pki").exists()
 
 

@@ -9,9 +9,8 @@ tsm-master-key 1
 ```
 
 A file is mode 0600 or 0400, a regular file and no link, owned by the user who runs the gateway or by
-root. A change is written beside it (`NAME.new`, created exclusively, which also keeps two changes
-apart), synced, put in place in one step, and the directory synced: a crash leaves the old file or the
-new one. A credential is guarded by the service manager, so only its content is checked.
+root. It is changed beside its place (`beside_store`). A credential is guarded by the service manager, so
+only its content is checked.
 """
 
 from __future__ import annotations
@@ -20,10 +19,11 @@ import os
 import stat
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tsm_gateway.keys.beside_store import PRIVATE_MODE, READ, hold_beside, name_beside, write_beside
 from tsm_gateway.keys.errors import (
     MasterCredentialMissing,
     MasterFileBusy,
@@ -44,10 +44,7 @@ if TYPE_CHECKING:
 
 HEADER: Final = "tsm-master-key 1"
 MAX_FILE: Final = 64 * 1024  # octets: some 900 versions
-_MODE: Final = 0o600
 _ROOT: Final = 0
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not hang us
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def read_master(reference: str) -> MasterKeys:
@@ -71,7 +68,7 @@ def init_master(path: Path, random32: bytes) -> MasterKey:
     """
     master = MasterKey(1, Secret(random32, length=MASTER_OCTETS))
     with _change_beside(path) as fresh:
-        _write(fresh, _text(MasterKeys([master])), None)
+        write_beside(fresh, _text(MasterKeys([master])), PRIVATE_MODE)
         try:
             os.link(fresh, path)  # unlike a rename it never replaces
         except FileExistsError:
@@ -89,7 +86,7 @@ def add_master_version(path: Path, random32: bytes) -> MasterKey:
         masters = _parse(octets, str(path))
         added = MasterKey(masters.current.version + 1, Secret(random32, length=MASTER_OCTETS))
         held = [masters.version(number) for number in masters.versions()]
-        _write(fresh, _text(MasterKeys([*held, added])), status)
+        _write_like(fresh, _text(MasterKeys([*held, added])), status)
         fresh.rename(path)
     return added
 
@@ -107,7 +104,7 @@ def prune_master_versions(path: Path, used: Collection[int]) -> tuple[int, ...]:
         dropped = tuple(number for number in masters.versions() if number not in kept)
         if dropped:
             held = [masters.version(number) for number in masters.versions() if number in kept]
-            _write(fresh, _text(MasterKeys(held)), status)
+            _write_like(fresh, _text(MasterKeys(held)), status)
             fresh.rename(path)
     return dropped
 
@@ -115,14 +112,14 @@ def prune_master_versions(path: Path, used: Collection[int]) -> tuple[int, ...]:
 def _read_guarded(path: Path) -> tuple[bytes, os.stat_result]:
     """A key file's octets and status, once its kind, owner and mode are found fit."""
     with _translated(path):
-        descriptor = os.open(path, _READ)
+        descriptor = os.open(path, READ)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise MasterFileIndirect(path=str(path))
             if status.st_uid not in {_ROOT, os.geteuid()}:
                 raise MasterFileForeign(path=str(path))
-            if stat.S_IMODE(status.st_mode) & ~_MODE:
+            if stat.S_IMODE(status.st_mode) & ~PRIVATE_MODE:
                 raise MasterFileExposed(path=str(path))
             return os.read(descriptor, MAX_FILE + 1), status
         finally:
@@ -178,48 +175,19 @@ def _text(masters: MasterKeys) -> bytes:
 
 @contextmanager
 def _change_beside(path: Path) -> Iterator[Path]:
-    """Hold `path`.new, created exclusively, while it is written and put in place; then sync the directory."""
-    fresh = path.with_name(f"{path.name}.new")
+    """Hold the file beside `path` while it is changed. Raises MasterFileBusy, MasterFileUnreadable."""
     try:
-        descriptor = os.open(fresh, _CREATE, _MODE)
-        try:
+        with hold_beside(path) as fresh:
             yield fresh
-        finally:
-            _remove_if_ours(fresh, os.fstat(descriptor))
-            os.close(descriptor)  # not earlier: nobody else's file may get its inode
-        _sync_directory(path.parent)
     except FileExistsError:
-        raise MasterFileBusy(path=str(fresh)) from None
+        raise MasterFileBusy(path=str(name_beside(path))) from None
     except OSError as error:
         raise MasterFileUnreadable(path=str(path), errno=error.errno or 0) from None
 
 
-def _remove_if_ours(fresh: Path, ours: os.stat_result) -> None:
-    """What was put in place has no name to remove; a file by it now is the next change's."""
-    with suppress(FileNotFoundError):
-        if os.path.samestat(fresh.lstat(), ours):
-            fresh.unlink()
-
-
-def _write(fresh: Path, octets: bytes, like: os.stat_result | None) -> None:
-    """Write `octets` durably, with owner and mode of `like` when one is given."""
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, _MODE)  # whatever the umask left
-        if like is not None:
-            os.fchown(descriptor, like.st_uid, like.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
-        file.write(octets)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _write_like(fresh: Path, octets: bytes, like: os.stat_result) -> None:
+    """Write `octets` durably, with owner and mode of `like`."""
+    write_beside(fresh, octets, stat.S_IMODE(like.st_mode), (like.st_uid, like.st_gid))
 
 
 @contextmanager

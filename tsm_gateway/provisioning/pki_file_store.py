@@ -1,22 +1,27 @@
-"""Files of keys and certificates: read with suspicion, written whole or not at all.
-
-A file is written beside (`NAME.new`, created exclusively), synced, and put in place in one step, then
-the directory is synced: a crash leaves the old file or the new one.
-"""
+"""Files of keys and certificates: read with suspicion, written whole or not at all (`keys.beside_store`)."""
 
 from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from tsm_gateway.keys.beside_store import (
+    PRIVATE_MODE,
+    READ,
+    hold_beside,
+    name_beside,
+    sync_directory,
+    write_beside,
+)
 from tsm_gateway.provisioning.pki_errors import (
     PkiFileBusy,
     PkiFileExists,
     PkiFileExposed,
     PkiFileMissing,
     PkiFileUnreadable,
+    PkiUnfit,
 )
 
 if TYPE_CHECKING:
@@ -24,12 +29,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_FILE: Final = 64 * 1024  # octets
-KEY_MODE: Final = 0o600
+KEY_MODE: Final = PRIVATE_MODE
 CERTIFICATE_MODE: Final = 0o644
 FOLDER_MODE: Final = 0o755
 _ROOT: Final = 0
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not hang us
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def make_folder(folder: Path) -> None:
@@ -38,30 +41,33 @@ def make_folder(folder: Path) -> None:
         if not folder.exists():
             folder.mkdir(parents=True)
             folder.chmod(FOLDER_MODE)  # whatever the umask left
-            _sync_directory(folder.parent)
+            sync_directory(folder.parent)
 
 
 def read_file(path: Path, *, private: bool = False) -> bytes:
     """A whole file of at most MAX_FILE octets; a private one only if it is its owner's alone.
 
-    Raises PkiFileMissing, PkiFileExposed, PkiFileUnreadable.
+    Raises PkiFileMissing, PkiFileExposed, PkiFileUnreadable, PkiUnfit.
     """
     with _translated(path):
-        descriptor = os.open(path, _READ if private else _READ & ~os.O_NOFOLLOW)
+        descriptor = os.open(path, READ if private else READ & ~os.O_NOFOLLOW)
         try:
             status = os.fstat(descriptor)
             exposed = stat.S_IMODE(status.st_mode) & ~KEY_MODE or status.st_uid not in {_ROOT, os.geteuid()}
             if private and (not stat.S_ISREG(status.st_mode) or exposed):
                 raise PkiFileExposed(path=str(path))
-            return os.read(descriptor, MAX_FILE)
+            octets = os.read(descriptor, MAX_FILE + 1)
         finally:
             os.close(descriptor)
+    if len(octets) > MAX_FILE:  # its beginning alone might pass for the whole
+        raise PkiUnfit(what=str(path), problem=f"is longer than any key or certificate: {MAX_FILE} octets")
+    return octets
 
 
 def put_file(path: Path, octets: bytes, mode: int) -> None:
     """Make a file that is not there yet. Raises PkiFileExists."""
     with beside(path) as fresh:
-        write_file(fresh, octets, mode)
+        write_beside(fresh, octets, mode)
         try:
             os.link(fresh, path)  # unlike a rename it never replaces
         except FileExistsError:
@@ -80,39 +86,13 @@ def keep_old(path: Path) -> None:
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """Hold `path`.new, created exclusively, while it is written and put in place; then sync the directory."""
-    fresh = path.with_name(f"{path.name}.new")
+    """Hold the file beside `path` while it is written and put in place. Raises PkiFileBusy and the others."""
     with _translated(path):
         try:
-            descriptor = os.open(fresh, _CREATE, KEY_MODE)
+            with hold_beside(path) as fresh:
+                yield fresh
         except FileExistsError:
-            raise PkiFileBusy(path=str(fresh)) from None
-        try:
-            yield fresh
-        finally:
-            with suppress(FileNotFoundError):
-                if os.path.samestat(fresh.lstat(), os.fstat(descriptor)):
-                    fresh.unlink()
-            os.close(descriptor)
-        _sync_directory(path.parent)
-
-
-def write_file(fresh: Path, octets: bytes, mode: int) -> None:
-    """Write `octets` durably into the file that `beside` made."""
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)  # whatever the umask left
-        file.write(octets)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            raise PkiFileBusy(path=str(name_beside(path))) from None
 
 
 @contextmanager

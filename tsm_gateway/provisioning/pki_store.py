@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tsm_gateway.keys.beside_store import write_beside
 from tsm_gateway.provisioning.pki import BELOW_ROOT, Pair, Use, build_agent, build_authority, build_below_root
 from tsm_gateway.provisioning.pki_errors import PkiFileExists, PkiUnfit
 from tsm_gateway.provisioning.pki_file_store import (
@@ -23,7 +24,6 @@ from tsm_gateway.provisioning.pki_file_store import (
     make_folder,
     put_file,
     read_file,
-    write_file,
 )
 from tsm_gateway.provisioning.pki_fitness import (
     agent_subject,
@@ -150,10 +150,10 @@ class PkiStore:
         """Put new files in the place of old ones, both written before the first is put there."""
         certificate, key = fresh if isinstance(fresh, tuple) else (fresh, None)
         with beside(self.certificate_path(use)) as new_certificate, beside(self.key_path(use)) as new_key:
-            write_file(new_certificate, certificate.public_bytes(Encoding.PEM), CERTIFICATE_MODE)
+            write_beside(new_certificate, certificate.public_bytes(Encoding.PEM), CERTIFICATE_MODE)
             if not keep_key:
                 if key is not None:
-                    write_file(new_key, _key_octets(key), KEY_MODE)
+                    write_beside(new_key, _key_octets(key), KEY_MODE)
                 keep_old(self.key_path(use))
                 if key is not None:
                     new_key.replace(self.key_path(use))
