@@ -92,6 +92,21 @@ def test_a_phone_stolen_while_its_issuer_is_asked_gets_no_key(tmp_path: Path, de
     played(tmp_path, story)
 
 
+def test_nobody_is_asked_about_a_stolen_phone_that_is_owed_a_key_over_the_air(tmp_path: Path) -> None:
+    async def story(rig: Rig) -> None:
+        device, asked = rig.world.device(), []
+        await rig.activate(device, msisdn=MSISDN)
+        await order(rig, device, Delivery.SMS)
+        await stolen(rig, device)
+        while_asked(rig, lambda: asked.append(device.device_id))
+        await rig.parts.orders.fulfil()
+        assert rig.keys(device) == [(1, "current")]
+        assert rig.logged("rekey.postponed")[-1]["error"] == "device-suspended"
+        assert asked == []
+
+    played(tmp_path, story)
+
+
 def test_a_number_changed_while_the_issuer_is_asked_is_the_one_that_is_sent_to(tmp_path: Path) -> None:
     async def story(rig: Rig) -> None:
         device, store, at = rig.world.device(), rig.store.provisioning, rig.world.now
