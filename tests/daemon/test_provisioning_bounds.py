@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -137,7 +137,7 @@ def test_a_new_hybrid_key_is_none_of_the_relays_business(tmp_path: Path) -> None
 
 async def register_again(rig: Rig, device: LiteralDevice, methods: list[list[object]] | None = None) -> None:
     challenge = await rig.desk.challenge(rig.who(device))
-    changed = {} if methods is None else {"methods": methods}
+    changed: dict[str, Any] = {} if methods is None else {"methods": methods}
     answer = await rig.desk.register(rig.who(device), device.proof(challenge.challenge, **changed))
     assert answer.state == "registered"
 

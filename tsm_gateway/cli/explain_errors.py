@@ -117,7 +117,8 @@ REMEDIES: Mapping[str, str] = {
     "hybrid-key-required": "Enrol a crypto SE that has an X-Wing key, or set [provisioning] hybrid to "
     '"offered".',
     "hybrid-key-not-offered": 'Set [provisioning] hybrid = "offered" if devices shall use X-Wing keys.',
-    "number-invalid": 'The device\'s agent has to give its number as "+" and 7 to 15 digits, or none.',
+    "number-invalid": 'The device\'s agent has to give its number as "+" and 7 to 15 digits, '
+    "no 0 first, or none.",
     "proof-malformed": _PEER_OCTETS,
     "proof-refused": _PEER_OCTETS,
     "proof-not-authentic": "The device has to sign with the key of its registered certificate, by the "

@@ -127,7 +127,7 @@ class HybridKeyNotOffered(TsmError):
 
 
 class NumberInvalid(TsmError):
-    """This is no telephone number: give "+" and 7 to 15 digits."""
+    """This is no telephone number: give "+" and 7 to 15 digits, no 0 first."""
 
     code, side, temporary = "number-invalid", Side.PEER, False
 
