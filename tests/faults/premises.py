@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -27,6 +28,7 @@ from tsm_gateway.registry.audit import broken_links
 from tsm_gateway.relay.directory import DEVICE_KEYS, place_of
 from tsm_gateway.store.sqlite_store import SqliteStore
 from tsm_gateway.virtual.agent import Agent
+from tsm_gateway.virtual.biometric import Finger, Sensor, new_pairing
 from tsm_gateway.virtual.channel import Channel
 from tsm_gateway.virtual.element_record import der_of
 from tsm_gateway.virtual.errors import VirtualError
@@ -168,6 +170,14 @@ class Phone:
         with self.channel(hurried=hurried) as channel:
             self.state = self.agent(channel, tell).enrol()
         return self.state
+
+    def enrol_user(self) -> None:
+        """The owner's finger, ahead of everything else."""
+        domain, pairing = SecurityDomain(self.record), new_pairing()
+        sensor = Sensor(pairing, random.Random(0))
+        domain.pair(pairing, sensor.connect)
+        domain.enrol_template(sensor.method, sensor.capture(Finger(self.record.device_id)), int(time.time()))
+        self.keep(domain.record)
 
     def rekey(self) -> str:
         with self.channel() as channel:
