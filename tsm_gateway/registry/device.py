@@ -26,6 +26,7 @@ class DeviceMove(Enum):
     KEY = "key"
     REGISTER = "register"
     ACTIVATE = "activate"
+    DEACTIVATE = "deactivate"  # its last application was removed
     SUSPEND = "suspend"
     RESUME = "resume"
     TERMINATE = "terminate"
@@ -36,6 +37,7 @@ DEVICE_MOVES: Mapping[DeviceMove, tuple[frozenset[DeviceState], DeviceState]] = 
     DeviceMove.KEY: (frozenset({D.ENROLLED}), D.KEYED),
     DeviceMove.REGISTER: (frozenset({D.KEYED}), D.REGISTERED),
     DeviceMove.ACTIVATE: (frozenset({D.REGISTERED}), D.ACTIVE),
+    DeviceMove.DEACTIVATE: (frozenset({D.ACTIVE}), D.REGISTERED),
     DeviceMove.SUSPEND: (
         frozenset({D.ENROLLED, D.KEYED, D.REGISTERED, D.ACTIVE}),
         D.SUSPENDED,
