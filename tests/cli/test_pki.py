@@ -429,7 +429,7 @@ def test_status_shows_the_issuers_too(
     result = made("pki", "status", "-o", "json")
     theirs = [row for row in result.json if row["owner"] == "maker"]
     assert [(row["use"], row["state"]) for row in theirs] == [*zip(["anchor", "crl"], states, strict=True)]
-    assert (result.code, len(result.json)) == (code, 7)
+    assert (result.code, len(result.json)) == (code, 8)
 
 
 def test_status_says_what_is_wrong_with_an_issuer(made: Site) -> None:

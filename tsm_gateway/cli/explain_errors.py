@@ -50,8 +50,9 @@ REMEDIES: Mapping[str, str] = {
     "elements ID --forget`.",
     "elements-changed": "If its secure elements were replaced indeed, `device elements ID --forget` lets it "
     "register with the new ones; if not, suspend it.",
-    "proof-wanted": "Let the handset reach channel 1, where it proves itself; if its crypto SE is gone, "
-    "`device replace` or `device terminate`.",
+    "proof-wanted": "Let the handset reach channel 1, where it proves itself; without a data connection it "
+    "does so with a new key: `device rekey ID --delivery sms`. If its crypto SE is gone, `device replace` or "
+    "`device terminate`.",
     "device-certificate-unusable": "Register the device with an X.509 certificate over a key of EC P-256, "
     "Ed25519, or RSA of 2048 to 4096 bits.",
     "signing-key-unusable": "Use a certificate over EC P-256, Ed25519, or RSA of 2048 to 4096 bits.",
@@ -136,6 +137,8 @@ REMEDIES: Mapping[str, str] = {
     "hybrid-key-wrong-device": _PEER_OCTETS,
     "key-certificate-missing": "The device has to enrol with a key certificate (X25519) or a hybrid key.",
     "test-device-refused": "Enrol a real crypto SE, or for tests set [gateway] test_parties = true.",
+    "key-too-early": "Nothing: it is made a second later. If it stays, the clock was put back: note the device's "
+    "number once more (`device number`), and order the key again.",
     "number-unknown": "Give the device its number with `device number`, or order the key over channel 1.",
     "key-not-installable": "The device's agent fetches the key package first: GET /v1/key-package.",
     # certificates of devices and of their issuers
@@ -166,6 +169,8 @@ REMEDIES: Mapping[str, str] = {
     "key-weak": "The device needs a new key: whoever sees its certificate can find the private one.",
     "key-unsupported": "Enrol devices with a signing key of EC P-256, Ed25519 or RSA, and an X25519 key "
     "certificate beside Ed25519.",
+    "agent-names-no-element": "Issue the agent a certificate that says which app SE it is for: "
+    "`pki agent --csr FILE --app-se ID`, or have its issuer put the id (hexadecimal) into serialNumber.",
     "key-certificate-mismatch": "The device's agent has to send the key certificate of this very device: "
     "same subject, same issuer.",
     # channel 1 itself

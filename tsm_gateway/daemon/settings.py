@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from tsm_gateway.daemon.process import Process
 from tsm_gateway.daemon.settings_checks import check_document
 from tsm_gateway.daemon.settings_errors import Problem, SettingsErrors
+from tsm_gateway.daemon.settings_issuer import IssuerSettings
 from tsm_gateway.daemon.settings_lines import Path as KeyPath
 from tsm_gateway.daemon.settings_lines import key_lines, line_of
 from tsm_gateway.daemon.settings_model import (
@@ -24,7 +25,7 @@ from tsm_gateway.daemon.settings_model import (
     Settings,
     StoreSettings,
 )
-from tsm_gateway.daemon.settings_provisioning import IssuerSettings, ProvisioningSettings
+from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
 from tsm_gateway.daemon.settings_secrets import SecretUnreadable, secret_value
 from tsm_gateway.daemon.settings_smpp import SmppSettings, TlsSettings
 from tsm_gateway.daemon.settings_words import Finding, dotted, finding_of

@@ -1,45 +1,23 @@
-"""The tables `[provisioning]` and `[[provisioning.issuer]]`: channel 1, keys and whom it trusts."""
+"""The table `[provisioning]`: channel 1, keys and whom it trusts; channel 2 is `settings_delivery`."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import Field
 
+from tsm_gateway.daemon.settings_delivery import DeliverySettings  # noqa: TC001 - pydantic reads it
 from tsm_gateway.daemon.settings_fields import (
     AbsolutePath,
     Count,
     Endpoint,
     Listener,
-    Name,
     Patience,
     SecretReference,
     Section,
-    as_tuple,
-    matching,
     split_host,
 )
-
-AbsolutePaths = Annotated[tuple[AbsolutePath, ...], BeforeValidator(as_tuple)]
-Url = Annotated[
-    str,
-    AfterValidator(matching(r"|https?://[!-~]{1,2000}", "must be an address of http or https")),
-]
-
-
-class IssuerSettings(Section):
-    """One issuer of crypto SEs whose certificates are trusted."""
-
-    name: Name  # in the log, and with every device it vouches for
-    anchors: AbsolutePath  # PEM, the roots of its chain
-    intermediates: AbsolutePath | None = None  # PEM, between root and device; None = none
-    crls: AbsolutePaths = ()  # PEM or DER, read again on SIGHUP
-    ocsp: Url = ""  # responder that is asked about every certificate; "" = none
-    revocation: Literal["when_known", "required", "off"] = "when_known"
-    element_id: Literal["claimed", "serial_number"] = "claimed"  # whose word a crypto SE's id is
-
-
-Issuers = Annotated[tuple[IssuerSettings, ...], BeforeValidator(as_tuple)]
+from tsm_gateway.daemon.settings_issuer import Issuers  # noqa: TC001 - pydantic reads it
 
 
 class ProvisioningSettings(Section):
@@ -65,6 +43,7 @@ class ProvisioningSettings(Section):
     requests_per_minute: Count = 120  # of one device
     expiry_warning_days: Annotated[int, Field(ge=1, le=3650)] = 30
     issuer: Issuers = ()
+    delivery: DeliverySettings | None = None  # None = no channel 2
 
     @property
     def address(self) -> tuple[str, int]:

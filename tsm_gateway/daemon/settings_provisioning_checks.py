@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from tsm_gateway.daemon.settings_fields import is_loopback, split_host
+from tsm_gateway.daemon.settings_issuer import IssuerSettings
 from tsm_gateway.daemon.settings_model import MetricsSettings
-from tsm_gateway.daemon.settings_provisioning import IssuerSettings, ProvisioningSettings
+from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
 from tsm_gateway.daemon.settings_secrets import SecretUnreadable, secret_path, secret_value
 from tsm_gateway.daemon.settings_words import Finding, dotted
 from tsm_gateway.provisioning.certificate_errors import IssuerUnusable

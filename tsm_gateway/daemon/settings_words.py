@@ -7,6 +7,8 @@ from datetime import date, datetime, time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
+from tsm_gateway.daemon.settings_delivery import DeliverySettings
+from tsm_gateway.daemon.settings_issuer import AgentIssuerSettings, IssuerSettings
 from tsm_gateway.daemon.settings_model import (
     GatewaySettings,
     KeysSettings,
@@ -16,7 +18,7 @@ from tsm_gateway.daemon.settings_model import (
     Settings,
     StoreSettings,
 )
-from tsm_gateway.daemon.settings_provisioning import IssuerSettings, ProvisioningSettings
+from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
 from tsm_gateway.daemon.settings_smpp import SmppSettings, TlsSettings
 
 if TYPE_CHECKING:
@@ -44,11 +46,13 @@ TABLES: Mapping[tuple[str, ...], type[Section]] = {
     ("relay",): RelaySettings,
     ("provisioning",): ProvisioningSettings,
     ("provisioning", "issuer"): IssuerSettings,
+    ("provisioning", "delivery"): DeliverySettings,
+    ("provisioning", "delivery", "issuer"): AgentIssuerSettings,
     ("log",): LogSettings,
     ("metrics",): MetricsSettings,
 }
 
-LISTS = (("smpp",), ("provisioning", "issuer"))  # written as [[…]]
+LISTS = (("smpp",), ("provisioning", "issuer"), ("provisioning", "delivery", "issuer"))  # written as [[…]]
 
 # pydantic's error type -> our sentence; {names} are its context, {got} the TOML type that was found.
 SENTENCES: Mapping[str, str] = {

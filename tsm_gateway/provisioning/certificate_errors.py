@@ -57,6 +57,12 @@ class CertificateUsage(CertificateRefused):
     code = "certificate-usage"
 
 
+class AgentNamesNoElement(CertificateRefused):
+    """The subject of an agent's certificate has no serialNumber with the id of an app SE in hexadecimal."""
+
+    code = "agent-names-no-element"
+
+
 class SignatureWeak(CertificateRefused):
     """The certificate is signed with a hash that can be forged."""
 

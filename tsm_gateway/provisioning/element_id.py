@@ -42,7 +42,7 @@ def check_element_id(crypto_se: bytes, certificate: bytes, issuers: Sequence[Iss
     """
     if ElementIdRule.SERIAL_NUMBER not in _rules(certificate, issuers, at):
         return
-    named = _serial_number(certificate)
+    named = serial_number_of(certificate)
     if named is None or not hmac.compare_digest(named, crypto_se):
         raise ElementIdMismatch
 
@@ -61,7 +61,7 @@ def _rules(certificate: bytes, issuers: Sequence[Issuer], at: int) -> set[Elemen
     return {each.issuer.element_id for each in vouched}
 
 
-def _serial_number(certificate: bytes) -> bytes | None:
+def serial_number_of(certificate: bytes) -> bytes | None:
     """The octets of the subject's one serialNumber; None when there is none, or more, or no hexadecimal."""
     try:
         subject = x509.load_der_x509_certificate(certificate).subject

@@ -2,14 +2,16 @@
 
 | use | subject | issued by | allowed to |
 |---|---|---|---|
-| `root` | TSM root | itself | issue the three below, and nothing that issues others |
+| `root` | TSM root | itself | issue the four below, and nothing that issues others |
 | `key-delivery` | TSM key delivery | root | sign key packages |
+| `application-signing` | TSM application signing | root | sign payment applications |
 | `channel-1`, `channel-2` | TSM channel 1, 2 | root | be the TLS server of these names |
 | `agents` | TSM agents | itself | issue TLS client certificates without any host name |
 
 Secure elements pin the root. Hence agents have an authority of their own: were it below the root, an
-agent's certificate would lead to the very anchor that vouches for key packages. `KEY_DELIVERY` keeps the
-two kinds below the root apart: a channel's key, which faces the network, signs no package.
+agent's certificate would lead to the very anchor that vouches for key packages. `KEY_DELIVERY` and
+`APPLICATION_SIGNING` keep the kinds below the root apart: a channel's key, which faces the network, signs
+neither package nor application, and no key signs both.
 
 Keys, serial numbers and the time come in as arguments.
 """
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
     from cryptography.x509 import Certificate, GeneralName, Name
 
-# A purpose of our own, below the arc anybody may use (ITU-T X.667: 2.25 and a UUID).
+# Purposes of our own, below the arc anybody may use (ITU-T X.667: 2.25 and a UUID).
 KEY_DELIVERY: Final = x509.ObjectIdentifier("2.25.5279910222826087297256029102353267540")
+APPLICATION_SIGNING: Final = x509.ObjectIdentifier("2.25.147695128653799730692266133704582153938")
 SLACK_S: Final = 3600  # a certificate is valid from this long before it was made: clocks differ
 LONGEST_NAME: Final = 64  # characters of an organisation or common name (RFC 5280 appendix A.1)
 
@@ -48,6 +51,7 @@ class Use(Enum):
 
     ROOT = "root"
     KEY_DELIVERY = "key-delivery"
+    APPLICATION_SIGNING = "application-signing"
     CHANNEL_1 = "channel-1"
     CHANNEL_2 = "channel-2"
     AGENTS = "agents"
@@ -72,12 +76,16 @@ class Pair(NamedTuple):
 PROFILES: Final[Mapping[Use, Profile]] = {
     Use.ROOT: Profile("TSM root", 7305, is_authority=True, purpose=None),
     Use.KEY_DELIVERY: Profile("TSM key delivery", 1826, is_authority=False, purpose=KEY_DELIVERY),
+    Use.APPLICATION_SIGNING: Profile(
+        "TSM application signing", 3653, is_authority=False, purpose=APPLICATION_SIGNING
+    ),
     Use.CHANNEL_1: Profile("TSM channel 1", 397, is_authority=False, purpose=ExtendedKeyUsageOID.SERVER_AUTH),
     Use.CHANNEL_2: Profile("TSM channel 2", 397, is_authority=False, purpose=ExtendedKeyUsageOID.SERVER_AUTH),
     Use.AGENTS: Profile("TSM agents", 3653, is_authority=True, purpose=ExtendedKeyUsageOID.CLIENT_AUTH),
 }
 CHANNELS: Final = (Use.CHANNEL_1, Use.CHANNEL_2)
-BELOW_ROOT: Final = (Use.KEY_DELIVERY, *CHANNELS)
+SIGNERS: Final = (Use.KEY_DELIVERY, Use.APPLICATION_SIGNING)  # whose purpose is theirs alone
+BELOW_ROOT: Final = (*SIGNERS, *CHANNELS)
 AGENT: Final = Profile("", 730, is_authority=False, purpose=ExtendedKeyUsageOID.CLIENT_AUTH)
 
 

@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tsm_gateway.provisioning.certificate_errors import CertificateRefused
 from tsm_gateway.provisioning.device_key import SIGNING, kind_of
-from tsm_gateway.provisioning.pki import CHANNELS, KEY_DELIVERY, LONGEST_NAME, PROFILES, Pair, SigningKey, Use
+from tsm_gateway.provisioning.pki import CHANNELS, LONGEST_NAME, PROFILES, SIGNERS, Pair, SigningKey, Use
 from tsm_gateway.provisioning.pki_errors import PkiUnfit
 from tsm_gateway.provisioning.revocation_list import STRONG_HASHES
 from tsm_gateway.provisioning.weak_key import refuse_weak
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from tsm_gateway.secret import Secret
 
+RSA_BITS: Final = 2048  # of an application-signing key: what cards verify (GlobalPlatform, RSASSA-PSS)
 MAX_REQUEST: Final = 16 * 1024  # octets of a certificate signing request
 _PEM_REQUEST: Final = b"-----BEGIN CERTIFICATE REQUEST-----"
 
@@ -122,14 +123,19 @@ def _problem_of_request(request: CertificateSigningRequest) -> str | None:
     return None
 
 
-def agent_subject(request: CertificateSigningRequest, owner: str) -> x509.Name:
-    """The agent's name in its certificate: the request's common name, our organisation. Raises PkiUnfit."""
+def agent_subject(request: CertificateSigningRequest, owner: str, app_se: bytes) -> x509.Name:
+    """The agent's name in its certificate. Raises PkiUnfit.
+
+    The request's common name, our organisation, and as serialNumber the app SE it stands in front of
+    (`app_se`, 8 to 32 octets, in hexadecimal; b"" = of none, and then channel 2 refuses it).
+    """
     stated = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     name = str(stated[0].value) if len(stated) == 1 else ""
     if not name.strip() or not name.isprintable():
         raise PkiUnfit(what="csr", problem="its subject has to state one common name, the agent's")
     organisation = x509.NameAttribute(NameOID.ORGANIZATION_NAME, owner[:LONGEST_NAME])
-    return x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    element = [x509.NameAttribute(NameOID.SERIAL_NUMBER, app_se.hex())] if app_se else []
+    return x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, name), *element])
 
 
 def _problem_of(use: Use, certificate: Certificate, at: int) -> str | None:
@@ -154,18 +160,23 @@ def _problem_of_purpose(use: Use, certificate: Certificate) -> str | None:
         return "its extended key usage does not allow this"
     if use in CHANNELS and value_of(certificate.extensions, x509.SubjectAlternativeName) is None:
         return "it has no subjectAltName, so that no client could match the host name"
-    return _problem_of_delivery(certificate) if use is Use.KEY_DELIVERY else None
+    return _problem_of_signer(use, certificate) if use in SIGNERS else None
 
 
-def _problem_of_delivery(certificate: Certificate) -> str | None:
-    """The root certifies servers as well: only the purpose of its own tells who signs key packages."""
-    purposes = purposes_of(certificate) or ()
-    if _kind_name(certificate.public_key()) != "P-256":
+def _problem_of_signer(use: Use, certificate: Certificate) -> str | None:
+    """The root certifies servers as well: only a purpose of its own tells who signs what."""
+    purposes, own = purposes_of(certificate) or (), PROFILES[use].purpose
+    kind, key = _kind_name(certificate.public_key()), certificate.public_key()
+    if use is Use.KEY_DELIVERY and kind != "P-256":
         return "key packages are signed with ES256: the key has to be EC P-256"
-    if KEY_DELIVERY not in purposes:
-        return f"its extended key usage has to name key delivery, {KEY_DELIVERY.dotted_string}"
+    if use is Use.APPLICATION_SIGNING and kind != "P-256" and getattr(key, "key_size", 0) != RSA_BITS:
+        return f"applications are signed with EC P-256, or RSA of {RSA_BITS} bits"
+    if own is not None and own not in purposes:
+        return f"its extended key usage has to name {use.value}, {own.dotted_string}"
     if ExtendedKeyUsageOID.SERVER_AUTH in purposes:
-        return "a TLS server's certificate signs no key packages"
+        return "a TLS server's certificate signs neither key packages nor applications"
+    if any(PROFILES[other].purpose in purposes for other in SIGNERS if other is not use):
+        return "its extended key usage names more than one thing to sign: each has a key of its own"
     return None
 
 

@@ -133,10 +133,13 @@ class PkiStore:
             put_file(self.certificate_path(use), found.public_bytes(Encoding.PEM), CERTIFICATE_MODE)
         return found
 
-    def sign_agent(self, request: bytes, *, owner: str, at: int) -> Certificate:
-        """A certificate for the agent that made `request` (PKCS #10, PEM or DER)."""
+    def sign_agent(self, request: bytes, *, owner: str, at: int, app_se: bytes = b"") -> Certificate:
+        """A certificate for the agent that made `request` (PKCS #10, PEM or DER).
+
+        `app_se`: the id of the app SE it speaks for on channel 2, 8 to 32 octets; b"" = none.
+        """
         asked = read_request(request)
-        subject = agent_subject(asked, owner)
+        subject = agent_subject(asked, owner, app_se)
         agents = self.pair(Use.AGENTS)
         return build_agent(subject, asked.public_key(), agents, serial=x509.random_serial_number(), at=at)
 
