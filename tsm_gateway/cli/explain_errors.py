@@ -171,6 +171,15 @@ REMEDIES: Mapping[str, str] = {
     "certificate beside Ed25519.",
     "agent-names-no-element": "Issue the agent a certificate that says which app SE it is for: "
     "`pki agent --csr FILE --app-se ID`, or have its issuer put the id (hexadecimal) into serialNumber.",
+    "device-not-registered": "Let the device register on channel 1 first; `device show ID` tells which app SE "
+    "it registered with, and the agent's certificate has to name that one.",
+    "card-unknown": "Import the manifest with this app SE's key set: `card import FILE`.",
+    "session-over": "Nothing: the agent begins anew. If it happens again and again, two agents work at one card.",
+    "script-out-of-turn": "The agent has to answer each script once and in order. If it happens again and "
+    "again, two agents work at one card.",
+    "responses-malformed": "The agent has to bring back what the card answered, unchanged: see its own log.",
+    "too-many-sessions": "Agents come again by themselves. If it lasts, see `tsm_provisioning_sessions` and "
+    "whether agents leave sessions half done.",
     "key-certificate-mismatch": "The device's agent has to send the key certificate of this very device: "
     "same subject, same issuer.",
     # channel 1 itself
