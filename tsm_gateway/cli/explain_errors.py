@@ -171,10 +171,11 @@ REMEDIES: Mapping[str, str] = {
     "certificate beside Ed25519.",
     "agent-names-no-element": "Issue the agent a certificate that says which app SE it is for: "
     "`pki agent --csr FILE --app-se ID`, or have its issuer put the id (hexadecimal) into serialNumber.",
-    "device-not-registered": "Let the device register on channel 1 first; `device show ID` tells which app SE "
-    "it registered with, and the agent's certificate has to name that one.",
+    "device-not-registered": "Let the device register on channel 1 first; `device show ID` tells which app "
+    "SE it registered with, and the agent's certificate has to name that one.",
     "card-unknown": "Import the manifest with this app SE's key set: `card import FILE`.",
-    "session-over": "Nothing: the agent begins anew. If it happens again and again, two agents work at one card.",
+    "session-over": "Nothing: the agent begins anew. If it happens again and again, two agents work at one "
+    "card.",
     "script-out-of-turn": "The agent has to answer each script once and in order. If it happens again and "
     "again, two agents work at one card.",
     "responses-malformed": "The agent has to bring back what the card answered, unchanged: see its own log.",
@@ -182,6 +183,26 @@ REMEDIES: Mapping[str, str] = {
     "whether agents leave sessions half done.",
     "key-certificate-mismatch": "The device's agent has to send the key certificate of this very device: "
     "same subject, same issuer.",
+    # cards behind channel 2
+    "card-error": _PEER_OCTETS,
+    "card-answer-malformed": "The card, or the agent in front of it, sent something else than was asked for. "
+    "If one device goes on, ask its maker, with the log lines.",
+    "card-command-malformed": _DEFECT,
+    "card-refused": "See the status word beside it and the step of the job: the card says why.",
+    "card-protocol-unsupported": "Compare the card's parameter i with the issuer's manifest (`card show`): "
+    "cards have to speak SCP03 with R-MAC and R-ENC.",
+    "card-key-version-mismatch": "Compare the key version with the issuer's manifest (`card show`).",
+    "card-not-authentic": "The card holds other keys than those imported: ask its issuer for the right "
+    "manifest. Do not try again and again: cards count and lock.",
+    "card-challenge-not-pseudo-random": "Compare the security domain's AID and i with the issuer's manifest "
+    "(`card show`); if they are right, suspend the device: its card repeats challenges.",
+    "card-response-not-authentic": "An answer was altered or replayed on the way, or the card errs; the "
+    "session ended. If one device goes on, suspend it and ask its maker.",
+    "card-session-over": "Nothing: the next session begins anew.",
+    "card-key-check-mismatch": "Nothing was given up: the card is asked which keys it holds at the next "
+    "session. If it comes again, ask the card's maker.",
+    "card-keys-malformed": "Mend the line of the manifest: enc, mac and dek are 16, 24 or 32 octets each and "
+    "of one length, the key version is 1 to 127.",
     # channel 1 itself
     "request-malformed": _PEER_OCTETS,
     "path-unknown": "The device's agent asks for a path that is not in the description: "
