@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -21,7 +22,7 @@ STOP_S = 5.0
 
 def require(program: str, package: str) -> str:
     """The path of an installed program; skips the test when there is none."""
-    path = shutil.which(program)
+    path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     if path is None:
         pytest.skip(f"{program} is not installed (Debian: {package})")
     return path
