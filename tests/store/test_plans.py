@@ -38,6 +38,7 @@ SCANS = {
     *("LIST_ORDERS", "LIST_ARRIVALS"),  # along an index, as far as the limit
     *("COUNT_QUEUED", "COUNT_ARRIVALS"),  # along an index of nothing else
     *("COUNT_BY_MASTER", "COUNT_STUCK", "COUNT_UNCONFIRMED"),  # asked by a person, now and then
+    "COUNT_GIVEN_UP",  # the same
     "REDRIVE",  # every packet, once at the start
 }
 # Bounded by what one message, one provider or one slice has.

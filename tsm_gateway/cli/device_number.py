@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from tsm_gateway.store.sqlite_store import SqliteStore
 
 PROVE = (
-    "next: it keeps its keys, but pays again only after its crypto SE has proved itself over channel 1 "
-    "(the phone's agent does so by itself; `device show` tells)"
+    "next: it keeps its keys, but pays again only after its crypto SE has proved itself: over channel 1 (the "
+    "phone's agent does so by itself), or, without a data connection, with a new key: `device rekey ID "
+    "--delivery sms`; `device show` tells"
 )
 FOR_GOOD = "{old} will never pay again, and its number goes to {new}. Go on?"
 
@@ -38,7 +39,9 @@ def number(config_path: Path, device_id: str, msisdn: str, reason: str, form: Fo
     """Note a device's new number or SIM: "+" and 7 to 15 digits.
 
     A number moves hands without its owner knowing, a crypto SE does not: a device that is registered or
-    active is suspended until its crypto SE proves that it is still there. Its keys stay. Where the app SE is
+    active is suspended until its crypto SE proves that it is still there. Its keys stay. A phone without a
+    data connection proves it with a new key, `device rekey ID --delivery sms`: that goes to the new number,
+    only this crypto SE can open it, and its confirmation by short message is the proof. Where the app SE is
     on the SIM, a new SIM is another app SE: `device elements ID --forget` lets the proof name it.
 
     \b

@@ -11,6 +11,7 @@ from tsm_gateway.cli.context import existing_store, read_settings
 from tsm_gateway.cli.device_life import each_device, noted, row_of
 from tsm_gateway.cli.errors import InputInvalid
 from tsm_gateway.cli.output import output_option, show_record, show_rows
+from tsm_gateway.daemon.rekey_policy import SILENCE_S
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.outbound.parts import parts_of
 from tsm_gateway.registry.device import DeviceState
@@ -84,8 +85,9 @@ def rekey(  # noqa: PLR0913 - click's options
     """Order a new key for devices: the next epoch, encrypted to the crypto SE's certificate.
 
     Nothing changes for a device until it has confirmed the new key; then the old one is accepted a while
-    longer ([provisioning] key_overlap_s). A suspended device gets its key once it is resumed. No key is
-    shown or written here; to bring one into a laboratory's device by hand see `device rotate-key`.
+    longer ([provisioning] key_overlap_s). A suspended device gets its key once it is resumed; where only
+    its proof brings it back (after `number`) it gets it at once, and its confirmation is that proof. No key
+    is shown or written here; to bring one into a laboratory's device by hand see `device rotate-key`.
 
     \b
     Examples: tsm-gateway device rekey d:0011223344556677 --reason 'phone was repaired'
@@ -143,10 +145,10 @@ def _order_all(
     Returns how many were ordered; `parts` gets what their keys take on the air.
     """
     if not yes:
-        count = sum(1 for _ in _owners(store, made_before))
+        count = sum(1 for _ in _owners(store, made_before, order.ordered_at))
         click.confirm(MANY.format(count), abort=True, err=True)
     ordered = without_number = staged = 0
-    for device_id in _owners(store, made_before):
+    for device_id in _owners(store, made_before, order.ordered_at):
         try:
             _order(store, order, device_id)
         except NumberWanted:
@@ -190,11 +192,14 @@ def _tell_parts(how: Delivery, parts: set[int]) -> None:
         click.echo(HEAVY, err=True)
 
 
-def _owners(store: SqliteStore, made_before: int) -> Iterator[str]:
-    """Active devices whose current key was made before that Unix second, in order of the kid."""
-    after = b""
+def _owners(store: SqliteStore, made_before: int, now: int) -> Iterator[str]:
+    """Active devices whose current key was made before that Unix second, in order of the kid.
+
+    Those for which a key waits are left out, unless nothing came of it for so long that it is in vain.
+    """
+    after, silent_before = b"", now - SILENCE_S
     while keys := store.provisioning.overdue_keys(
-        created_before=made_before, packets=0, after=after, limit=SLICE
+        created_before=made_before, packets=0, silent_before=silent_before, after=after, limit=SLICE
     ):
         yield from (key.owner for key in keys)
         after = keys[-1].kid

@@ -10,6 +10,7 @@ from tsm_gateway.cli.doctor_finding import Finding, failed, fine, warned
 from tsm_gateway.cli.errors import GatewayUnreachable
 from tsm_gateway.cli.key_known import provisioning_runs
 from tsm_gateway.cli.status_page import fetch_page
+from tsm_gateway.daemon.rekey_policy import SILENCE_S, TRIES
 from tsm_gateway.errors import TsmError
 from tsm_gateway.provisioning.expiry import OWN, Urgency, items_of_certificates, items_of_issuers
 from tsm_gateway.provisioning.issuer import RevocationPolicy
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 UNIT = "tsm-gateway-provisioning"
 STUCK_S = 86_400  # a device registers within minutes of being keyed, or something is wrong
-UNCONFIRMED_S = 7 * 86_400  # a phone may be off for some days
+UNCONFIRMED_S = SILENCE_S
 LONGEST_CERTIFICATE = 65_536  # octets
 CRL = "crl"
 
@@ -143,6 +144,7 @@ def _devices(settings: Settings, now: int) -> Iterator[Finding]:
         with existing_store(settings, accept_rollback=True) as store:
             stuck, _ = store.provisioning.unfinished(now - STUCK_S)
             _, unconfirmed = store.provisioning.unfinished(now - UNCONFIRMED_S)
+            given_up = store.provisioning.given_up(silent_before=now - SILENCE_S, tries=TRIES)
     except TsmError:
         return
     if stuck:
@@ -151,5 +153,8 @@ def _devices(settings: Settings, now: int) -> Iterator[Finding]:
     if unconfirmed:
         fix = "their old keys stay in use; `device rekey ID --delivery sms` reaches a phone without data"
         yield warned("devices", f"{unconfirmed} have not confirmed their new key for over a week", fix)
+    if given_up:
+        fix = "`rekey.given_up` in the log names them: see that their phones are reached, then `device rekey`"
+        yield warned("devices", f"{given_up} confirmed none of {TRIES} new keys: they get no other", fix)
     if not stuck and not unconfirmed:
         yield fine("devices", "none waits for its registration, or for a new key's confirmation, too long")

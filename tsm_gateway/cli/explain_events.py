@@ -77,6 +77,8 @@ REMEDIES: Mapping[str, str] = {
     "broken, or somebody tries to pass for it.",
     "status.refused": "`explain` its error.",
     "rekey.ordered": "Nothing; the key from before serves until the device confirms the new one.",
+    "rekey.given_up": "Its old key serves on. See `device show`: is the phone in use, is its number right? "
+    "Once it is reached again, `device rekey`; what it confirms then ends this. Else `device terminate`.",
     "rekey.confirmed": _NOTHING,
     "rekey.postponed": "`explain` its error: most often the device's certificate or its number has to be "
     "renewed.",

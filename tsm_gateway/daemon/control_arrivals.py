@@ -20,7 +20,12 @@ from tsm_gateway.daemon.provisioning_answers import (
     NoKeyPackage,
 )
 from tsm_gateway.daemon.provisioning_reports import SMS, Use
-from tsm_gateway.daemon.provisioning_standing import package_of, proof_wanted, proves_nothing_new, repeats
+from tsm_gateway.daemon.provisioning_standing import (
+    package_of,
+    proof_owed_since,
+    proves_nothing_new,
+    repeats,
+)
 from tsm_gateway.daemon.refusals import refusal
 from tsm_gateway.envelope.tsm1 import (
     Direction,
@@ -35,6 +40,7 @@ from tsm_gateway.provisioning.proof_errors import ProofMalformed
 from tsm_gateway.provisioning.registration import read_proof
 from tsm_gateway.registry.control import CONFIRM
 from tsm_gateway.registry.device import DeviceState
+from tsm_gateway.registry.suspension import ends_by_air
 from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy, StoreFull
 
 if TYPE_CHECKING:
@@ -116,7 +122,11 @@ class ControlArrivals:
 
         def act(store: ProvisioningStore) -> Device:
             store.settle_arrival(arrival.kid, arrival.piv)
-            return store.register(registration, overlap_s=self._held.now.section.key_overlap_s, at=at)
+            device = store.register(registration, overlap_s=self._held.now.section.key_overlap_s, at=at)
+            # Nobody else writes any more until this is committed: what is read now was true up to here.
+            if store.suspension(device.device_id) != standing.suspension:
+                raise ChallengeStale
+            return device
 
         idle = proves_nothing_new(standing, key.row)
         with self._moderation.change(key.row.owner) if idle else nullcontext():
@@ -155,13 +165,10 @@ def _refuse_state(standing: Standing, package: StoredPackage) -> None:
     A proof over the air is as old as its package at most: it lifts no suspension that came after that, and
     is not what a device owes that resumed without its registration (ChallengeStale).
     """
-    if standing.device.state is DeviceState.TERMINATED:
+    state, since = standing.device.state, proof_owed_since(standing)
+    if state is DeviceState.TERMINATED:
         raise DeviceTerminated
-    if standing.device.state is DeviceState.SUSPENDED:
-        suspension = standing.suspension
-        fresh = suspension is not None and package.made_at > suspension.since
-        if not (proof_wanted(standing) and fresh):
-            raise DeviceSuspended
-    owes = standing.device.state is DeviceState.KEYED and standing.registration is not None
-    if owes and package.made_at < standing.device.changed_at:
-        raise ChallengeStale
+    if state is DeviceState.SUSPENDED and not ends_by_air(standing.suspension):
+        raise DeviceSuspended
+    if since is not None and package.made_at <= since:
+        raise DeviceSuspended if state is DeviceState.SUSPENDED else ChallengeStale

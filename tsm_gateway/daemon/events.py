@@ -222,6 +222,12 @@ class Event(Enum):
     )
     STATUS_REFUSED = "status.refused", W, "device error problem", "a device was not told where it stands"
     REKEY_ORDERED = "rekey.ordered", I, "device kid delivery reason", "a key is due to be replaced"
+    REKEY_GIVEN_UP = (
+        "rekey.given_up",
+        W,
+        "device kid count",
+        "a device confirmed none of its last new keys: the policy orders no other one",
+    )
     REKEY_CONFIRMED = (
         "rekey.confirmed",
         I,

@@ -12,6 +12,7 @@ from tsm_gateway.daemon.provisioning_standing import (
     has_usable_key,
     needs_key,
     next_epoch,
+    refuse_by_air,
     refuse_hoarder,
     refuse_suspended,
     waiting_package,
@@ -73,7 +74,8 @@ class Keying:
     async def fulfil(self, order: KeyOrder) -> None:
         """Make the key that was ordered; with its short messages, if it is to travel so.
 
-        Raises what `fetch` raises but NoKeyPackage and TooManyKeys, and NumberUnknown.
+        Raises what `fetch` raises but NoKeyPackage and TooManyKeys; NumberUnknown, and KeyTooEarly for one
+        that would be sent in the very second the device was suspended in.
         """
         async with self._ledger.turn(order.device_id):
             if self._ledger.store.order_of(order.device_id) == order:  # else its device was faster
@@ -109,9 +111,11 @@ class Keying:
         device, at = standing.device, int(self._wall())
         if device.state is DeviceState.TERMINATED:
             raise DeviceTerminated
-        refuse_suspended(standing, proof_helps=delivery is Delivery.CHANNEL)
-        if delivery is Delivery.SMS and not device.msisdn:
-            raise NumberUnknown
+        refuse_suspended(standing, proof_helps=True)
+        if delivery is Delivery.SMS:
+            refuse_by_air(standing, at)
+            if not device.msisdn:
+                raise NumberUnknown
         recipient = await self._recipients.judged(standing)
         made = self._maker.make(
             device.device_id, recipient, epoch=next_epoch(standing), delivery=delivery, at=at

@@ -23,9 +23,9 @@ class Postponed:
         """Whether it is too early for `thing`."""
         return thing in self._waiting and self._monotonic() < self._waiting[thing][0]
 
-    def again(self, thing: Hashable) -> float:
-        """Seconds until `thing`, which failed once more, may be tried again."""
-        _, pause = self._waiting.get(thing, (0.0, FIRST_S))
+    def again(self, thing: Hashable, first_s: float = FIRST_S) -> float:
+        """Seconds until `thing`, which failed once more, may be tried again; `first_s` the first time."""
+        _, pause = self._waiting.get(thing, (0.0, first_s))
         self._waiting[thing] = (self._monotonic() + pause, min(2 * pause, CAP_S))
         return pause
 

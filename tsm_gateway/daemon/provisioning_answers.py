@@ -156,6 +156,12 @@ class TooManyChanges(TooManyRequests):
     code = "too-many-changes"
 
 
+class KeyTooEarly(TsmError):
+    """A key made now could not be told from one made before the device was suspended or resumed."""
+
+    code, side, temporary = "key-too-early", Side.OURS, True
+
+
 class NumberUnknown(TsmError):
     """The device's number is not known, so no key can be sent to it as a short message."""
 

@@ -14,7 +14,7 @@ from tsm_gateway.daemon.control_arrivals import ControlArrivals
 from tsm_gateway.daemon.device_judge import DeviceJudge
 from tsm_gateway.daemon.enrolling import Enrolling
 from tsm_gateway.daemon.key_maker import KeyMaker
-from tsm_gateway.daemon.key_orders import KeyOrders, RekeyPolicy
+from tsm_gateway.daemon.key_orders import KeyOrders
 from tsm_gateway.daemon.key_promotion import KeyPromotion
 from tsm_gateway.daemon.keying import Keying
 from tsm_gateway.daemon.moderation import Moderation
@@ -22,6 +22,7 @@ from tsm_gateway.daemon.provisioning_desk import Desk
 from tsm_gateway.daemon.provisioning_ledger import Ledger
 from tsm_gateway.daemon.recipients import Recipients
 from tsm_gateway.daemon.registering import Registering
+from tsm_gateway.daemon.rekey_policy import RekeyPolicy
 from tsm_gateway.daemon.revocation_sweep import RevocationSweep
 from tsm_gateway.provisioning.confirmation import CHALLENGE_OCTETS
 

@@ -137,6 +137,10 @@ class ProvisioningReports:
             reason=order.reason,
         )
 
+    def gave_up(self, key: WrappedKey, tries: int) -> None:
+        """The policy orders no successor of `key` any more: none of the last ones was confirmed."""
+        self.log.emit(Event.REKEY_GIVEN_UP, device=key.owner, kid=key.kid, count=tries)
+
     def confirmed(self, key: WrappedKey) -> None:
         """A device uses its new key."""
         self.metrics.confirmed.inc()

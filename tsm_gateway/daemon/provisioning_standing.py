@@ -1,14 +1,16 @@
 """What a device's standing allows and asks for: decisions only.
 
-| its state | status | enrolment | key package | challenge, registration |
-|---|---|---|---|---|
-| not known | refused | yes | refused | refused |
-| enrolled, keyed, registered, active | yes | yes | yes | yes |
-| suspended | yes | refused | refused | refused |
-| suspended until it proves itself | yes | refused | yes | yes |
-| terminated | refused | refused | refused | refused |
+| its state | status | enrolment | key package | challenge, registration | package and proof by air |
+|---|---|---|---|---|---|
+| not known | refused | yes | refused | refused | refused |
+| enrolled, keyed, registered, active | yes | yes | yes | yes | yes |
+| suspended | yes | refused | refused | refused | refused |
+| suspended until it proves itself | yes | refused | yes | yes | yes |
+| the same, and lost or stolen | yes | refused | yes | yes | refused |
+| terminated | refused | refused | refused | refused | refused |
 
-A package may be had while a proof is wanted, as the proof may need it: the key before may be gone.
+A package may be had while a proof is wanted, as the proof may need it: the key before may be gone. Over the
+air there is no dialogue, so the proof is as old as its package at most: one of before counts for nothing.
 """
 
 from __future__ import annotations
@@ -21,11 +23,13 @@ from tsm_gateway.daemon.provisioning_answers import (
     DeviceUnknown,
     IdentityConflict,
     KeyStanding,
+    KeyTooEarly,
     StatusAnswer,
     TooManyKeys,
 )
 from tsm_gateway.envelope.certificate import load_public_key
 from tsm_gateway.registry.device import DeviceState, KeyState
+from tsm_gateway.registry.suspension import ends_by_air
 
 if TYPE_CHECKING:
     from tsm_gateway.provisioning.device_trust import TrustedDevice
@@ -63,6 +67,27 @@ def proof_wanted(standing: Standing) -> bool:
     """Whether a proof by the crypto SE lifts the device's suspension."""
     suspended = standing.device.state is DeviceState.SUSPENDED
     return suspended and standing.suspension is not None and standing.suspension.proof_wanted
+
+
+def proof_owed_since(standing: Standing) -> int | None:
+    """Unix second behind which a package has to be made, for its proof over the air to count; None = any.
+
+    That is when the device was suspended until it proves itself; or came back from a suspension that left
+    it the proof to give.
+    """
+    if proof_wanted(standing) and standing.suspension is not None:
+        return standing.suspension.since
+    owes = standing.device.state is DeviceState.KEYED and standing.registration is not None
+    return standing.device.changed_at if owes else None
+
+
+def refuse_by_air(standing: Standing, at: int) -> None:
+    """Raises DeviceSuspended where no key may be sent; KeyTooEarly where one made at `at` proved nothing."""
+    if standing.device.state is DeviceState.SUSPENDED and not ends_by_air(standing.suspension):
+        raise DeviceSuspended
+    since = proof_owed_since(standing)
+    if since is not None and at <= since:
+        raise KeyTooEarly(since=since)
 
 
 def has_usable_key(standing: Standing) -> bool:

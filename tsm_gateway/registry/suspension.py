@@ -38,6 +38,14 @@ _GRAVITY: Final = (
 )
 
 
+def ends_by_air(suspension: Suspension | None) -> bool:
+    """Whether a proof that comes as a short message ends it: whose phone the message reached is not known.
+
+    So it does where a proof is all that is wanted, and never while others may have the phone.
+    """
+    return suspension is not None and suspension.proof_wanted and suspension.kind not in STRAYED
+
+
 def aggravated(known: Suspension, later: Suspension) -> Suspension:
     """The suspension in force when `later` comes upon `known`: no way back gets easier by it.
 

@@ -8,6 +8,7 @@ from tsm_gateway.registry import transitions
 from tsm_gateway.registry.device import DeviceMove, DeviceState, KeyState
 from tsm_gateway.registry.errors import AlreadyKnown, MoveNotAllowed
 from tsm_gateway.registry.key_package import Delivery
+from tsm_gateway.registry.suspension import ends_by_air
 from tsm_gateway.store.acts import Act, Changed, facts, is_active, number_fact
 from tsm_gateway.store.control_store import give_up, insert_message
 from tsm_gateway.store.key_store import insert_device_key, retire_hoarded
@@ -112,16 +113,21 @@ def _may_receive(
 ) -> None:
     """Whether a key may go to the device as it stands now, whatever it was when the key was made.
 
-    While suspended it gets none; but where only a proof brings it back, it may fetch the key to prove
-    itself with. Over the air it goes to the number of this moment. Raises MoveNotAllowed, RowDamaged.
+    While suspended it gets none; but where only a proof brings it back, it may have the key to prove
+    itself with: fetched, or over the air where `ends_by_air`, if it was made after the suspension, as its
+    proof would end none otherwise. Over the air it goes to the number of this moment. Raises
+    MoveNotAllowed, RowDamaged.
     """
     if control is not None and control.msisdn != device.msisdn:
         raise MoveNotAllowed(name=device.device_id, move="key", state="another number")
     if device.state is not DeviceState.SUSPENDED:
         return
     suspension = find_suspension(cursor, device.device_id)
-    fetched = control is None and package.delivery is Delivery.CHANNEL
-    if not (fetched and suspension is not None and suspension.proof_wanted):
+    if control is None and package.delivery is Delivery.CHANNEL:
+        helps = suspension is not None and suspension.proof_wanted
+    else:
+        helps = suspension is not None and ends_by_air(suspension) and package.made_at > suspension.since
+    if not helps:
         raise MoveNotAllowed(name=device.device_id, move="key", state=device.state.value)
 
 

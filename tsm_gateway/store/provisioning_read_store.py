@@ -41,6 +41,7 @@ from tsm_gateway.store.provisioning_statements import (
 from tsm_gateway.store.registry_rows import KEY_COLUMNS, RowDamaged, read_device, read_key, read_window
 from tsm_gateway.store.registry_statements import FIND_DEVICE, LIST_NEWEST_KEYS
 from tsm_gateway.store.upkeep_statements import (
+    COUNT_GIVEN_UP,
     COUNT_STUCK,
     COUNT_UNCONFIRMED,
     FIND_CREATED,
@@ -144,15 +145,31 @@ class ProvisioningReads:
         with reading(self._path, self._health) as reader:
             return reader.row(COUNT_STUCK, (before,))[0], reader.row(COUNT_UNCONFIRMED, (before,))[0]
 
+    def given_up(self, *, silent_before: int, tries: int) -> int:
+        """How many active devices confirmed none of at least `tries` keys; see `overdue_keys`.
+
+        From any thread, blocking: every key is looked at.
+        """
+        with reading(self._path, self._health) as reader:
+            count: int = reader.row(COUNT_GIVEN_UP, (silent_before, tries))[0]
+        return count
+
     def overdue_keys(
-        self, *, created_before: int, packets: int, after: bytes = b"", limit: int = 1000
+        self,
+        *,
+        created_before: int,
+        packets: int,
+        silent_before: int = 0,
+        after: bytes = b"",
+        limit: int = 1000,
     ) -> list[WrappedKey]:
         """Current keys of active devices that are too old or used too much, and nothing is done about it.
 
         Too old: made before the Unix second `created_before`. Used too much: `packets` packet numbers
         behind the first one of its package. 0 turns a criterion off. A device with an order or a newer key
-        that waits is left out. Pages follow one another by `after`, the last kid of the page before, as
-        long as the criteria are the same.
+        that waits is left out, unless that key's short messages were given up, or were sent before the Unix
+        second `silent_before` and not confirmed. Pages follow one another by `after`, the last kid of the
+        page before, as long as the criteria are the same.
 
         To the old ones an index leads. Use is known only by the windows, each of which is looked at, in
         slices that keep no lock: blocking, seconds for a million keys; may be called from any thread.
@@ -164,8 +181,10 @@ class ProvisioningReads:
                 created, _ = start = reader.row(FIND_CREATED, (last,)) or BEFORE_ALL
                 rows = []
                 if created < created_before:
-                    rows, last = reader.rows(LIST_AGED_KEYS, (created_before, *start, limit)), b""
-                return rows + _overused(reader, last, packets, created_before, limit - len(rows))
+                    old = (silent_before, created_before, *start, limit)
+                    rows, last = reader.rows(LIST_AGED_KEYS, old), b""
+                much = (packets, created_before, silent_before)
+                return rows + _overused(reader, last, much, limit - len(rows))
 
             return self._page(behind, _key, after, limit)
 
@@ -224,13 +243,16 @@ class ProvisioningReads:
         return found[:limit]
 
 
-def _overused(reader: Reader, after: bytes, packets: int, before: int, limit: int) -> list[Any]:
-    """Up to `limit` rows of keys behind `after` that were used too much, and made `before` or later."""
+def _overused(reader: Reader, after: bytes, much: tuple[int, int, int], limit: int) -> list[Any]:
+    """Up to `limit` rows of keys behind `after` that were used too much, and made in or after a second.
+
+    `much`: how many packets are too many (0 = none are), that second, and since when one that waits is lost.
+    """
     rows: list[Any] = []
     first = after[0] if after else 0
-    for octet in range(first, 256) if packets else ():
+    for octet in range(first, 256) if much[0] else ():
         up_to = bytes((octet, 255, 255, 255))
-        rows += reader.rows(LIST_OVERUSED_KEYS, (after, up_to, packets, before, limit - len(rows)))
+        rows += reader.rows(LIST_OVERUSED_KEYS, (after, up_to, *much, limit - len(rows)))
         if len(rows) >= limit:
             break
         after = up_to

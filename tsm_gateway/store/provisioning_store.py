@@ -76,9 +76,9 @@ class ProvisioningStore(ProvisioningReads):
 
         An enrolled device is keyed by it, an order for it is done with, messages of earlier packages are
         given up. Raises AlreadyKnown for the kid, or for an epoch that is not above all others of the
-        device; MoveNotAllowed while it is suspended, but where only a proof brings it back, and this key is
-        fetched to prove it; or when `control` goes to another number than the device's; ValueError when
-        the four do not belong together.
+        device; MoveNotAllowed while it is suspended, but where only a proof brings it back: then it may be
+        fetched, and sent if it was made after the suspension and nobody else may have the phone; or when
+        `control` goes to another number than the device's; ValueError when the four do not belong together.
         """
         with self._writer.transaction() as cursor:
             changed = enrolment_store.deliver(cursor, (key, window), package, control, at)

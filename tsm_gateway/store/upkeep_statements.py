@@ -20,27 +20,29 @@ from tsm_gateway.store.schema_provisioning import (
 )
 
 _newer = wrapped_key.alias("newer")
-# The short messages with that key never got through, so it waits for nobody.
+# The short messages with that key never got through, or nothing came of them for too long: it waits in vain.
 _lost = (
     select(control_out.c.kid)
     .where(
         control_out.c.device_id == _newer.c.device_id,
         control_out.c.kid == _newer.c.kid,
-        control_out.c.state == fixed(ControlState.FAILED),
+        or_(
+            control_out.c.state == fixed(ControlState.FAILED),
+            and_(control_out.c.state == fixed(ControlState.SENT), control_out.c.changed_at < given("silent")),
+        ),
     )
     .exists()
+)
+# Keys that wait for the device behind its current one.
+_waiting = (
+    _newer.c.device_id == wrapped_key.c.device_id,
+    _newer.c.epoch > wrapped_key.c.epoch,
+    _newer.c.state == fixed(KeyState.PENDING),
 )
 # Something is done about it already: a key was ordered, or waits for the device.
 _under_way = or_(
     select(key_order.c.device_id).where(key_order.c.device_id == wrapped_key.c.device_id).exists(),
-    select(_newer.c.kid)
-    .where(
-        _newer.c.device_id == wrapped_key.c.device_id,
-        _newer.c.epoch > wrapped_key.c.epoch,
-        _newer.c.state == fixed(KeyState.PENDING),
-        ~_lost,
-    )
-    .exists(),
+    select(_newer.c.kid).where(*_waiting, ~_lost).exists(),
 )
 _wanted = (
     wrapped_key.c.state == fixed(KeyState.CURRENT),
@@ -65,7 +67,7 @@ LIST_AGED_KEYS: Final = compiled(
         .order_by(wrapped_key.c.created_at, wrapped_key.c.kid),
         "limit",
     ),
-    *("before", "created", "after", "limit"),
+    *("silent", "before", "created", "after", "limit"),
 )
 # Those of a range of kids that are not old but were used much. Windows and packages are looked at first,
 # which leaves few to look at further.
@@ -89,7 +91,7 @@ LIST_OVERUSED_KEYS: Final = compiled(
         .order_by(wrapped_key.c.kid),
         "limit",
     ),
-    *("after", "up_to", "packets", "before", "limit"),
+    *("after", "up_to", "packets", "before", "silent", "limit"),
 )
 # Keys that replace another one, were used, and are not confirmed: the confirmation was lost. While one waits
 # to be judged, that decides.
@@ -147,6 +149,16 @@ COUNT_UNCONFIRMED: Final = compiled(
         device.c.state.in_([fixed(DeviceState.REGISTERED), fixed(DeviceState.ACTIVE)]),
     ),
     "before",
+)
+# Current keys behind which so many wait that the policy orders no other one.
+COUNT_GIVEN_UP: Final = compiled(
+    select(func.count())
+    .select_from(wrapped_key.join(device, device.c.device_id == wrapped_key.c.device_id))
+    .where(
+        *_wanted,
+        select(func.count()).select_from(_newer).where(*_waiting).scalar_subquery() >= given("tries"),
+    ),
+    *("silent", "tries"),
 )
 
 # --- whose certificates are looked at again ---
