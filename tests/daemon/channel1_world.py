@@ -23,6 +23,7 @@ from tsm_gateway.daemon.channel1_admission import Admission
 from tsm_gateway.daemon.channel1_limits import Limits
 from tsm_gateway.daemon.channel1_listener import Channel1, Channel1Parts
 from tsm_gateway.daemon.channel1_metrics import Channel1Metrics
+from tsm_gateway.daemon.channel1_routes import SERVICE
 from tsm_gateway.daemon.channel1_tls import listener_context
 from tsm_gateway.daemon.logs import configure
 from tsm_gateway.daemon.provisioning_answers import (
@@ -39,11 +40,13 @@ from tsm_gateway.provisioning.device_trust import TrustedDevice, judge
 from tsm_gateway.provisioning.issuer import Issuer, read_issuer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from tsm_gateway.daemon.channel1_admission import Judge
     from tsm_gateway.daemon.channel1_routes import Desk
+    from tsm_gateway.provisioning.device_trust import TrustedDevice
+
+    Judge = Callable[[bytes], Awaitable[TrustedDevice]]
 
 WITHIN_S = 10.0
 KID = bytes.fromhex("00a1b2c3")
@@ -248,7 +251,7 @@ class Listening:
         async with self._staffed() as (desk, judges):
             log = configure("json", "debug", self.lines)
             self.admission = Admission(judges)
-            parts = Channel1Parts(desk, self.admission, self.context(), self.limits, log, figures)
+            parts = Channel1Parts(SERVICE, desk, self.admission, self.context(), self.limits, log, figures)
             async with Channel1(("127.0.0.1", 0), parts) as self.channel:
                 assert self.channel.address
                 self.port = self.channel.address[1]

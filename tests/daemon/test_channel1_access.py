@@ -23,13 +23,14 @@ from tests.daemon.channel1_world import (
 )
 from tests.provisioning.authority import CLIENT, DAY, SERVER, Authority, key_pem, pem, uses
 from tsm_gateway.daemon.channel1_models import Asked, Proof
-from tsm_gateway.daemon.channel1_routes import ROUTES, Route
+from tsm_gateway.daemon.channel1_routes import ROUTES
 from tsm_gateway.provisioning.device_trust import device_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.conftest import Deadline
+    from tsm_gateway.daemon.channel_service import Route
 
 NOW = int(time.time())
 BODIES: dict[type[Asked] | None, object] = {None: None, Proof: {"proof": "AAAA"}}

@@ -28,7 +28,8 @@ from tsm_gateway.daemon.channel1_errors import TooManyRequests
 from tsm_gateway.daemon.channel1_limits import Limits
 from tsm_gateway.daemon.channel1_openapi import describe, openapi_text
 from tsm_gateway.daemon.channel1_problems import STATUSES, problem_of, public_code
-from tsm_gateway.daemon.channel1_routes import BY_PATH, ROUTES, Route, codes_of
+from tsm_gateway.daemon.channel1_routes import ROUTES, SERVICE
+from tsm_gateway.daemon.channel_service import Route, codes_of
 from tsm_gateway.daemon.provisioning_answers import EnrolmentRequest
 from tsm_gateway.errors import Side, TsmError
 from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy, StoreFull
@@ -130,7 +131,7 @@ def test_every_answer_forbids_to_be_kept_and_names_no_version(client: Client) ->
 def test_what_is_not_in_the_table_is_404_and_another_method_405(client: Client) -> None:
     for path in ("/", "/v1", "/v1/status/", "//v1/status", "/v1/../v1/status", "/v1/%73tatus"):
         refused(client.ask("GET", path), 404, "PATH-UNKNOWN")
-    for path, methods in BY_PATH.items():
+    for path, methods in SERVICE.by_path.items():
         for method in ("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"):
             if method not in methods:
                 answer = client.ask(method, path)

@@ -22,12 +22,14 @@ from tests.daemon.channel1_world import (
 from tests.daemon.literal_device import LiteralDevice
 from tests.daemon.provisioning_rig import World
 from tests.provisioning.authority import key_pem
-from tsm_gateway.daemon.channel1_routes import ROUTES, Route
+from tsm_gateway.daemon.channel1_routes import ROUTES
 from tsm_gateway.registry.suspension import SuspensionKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tsm_gateway.daemon.channel_service import Route
 
 KINDS = ("p256", "x25519", "ed25519", "rsa")
 

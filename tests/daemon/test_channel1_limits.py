@@ -28,6 +28,7 @@ from tsm_gateway.daemon.channel1_listener import Channel1, Channel1Parts
 from tsm_gateway.daemon.channel1_metrics import Channel1Metrics
 from tsm_gateway.daemon.channel1_quiet import CAUSES_KNOWN, Quiet
 from tsm_gateway.daemon.channel1_rates import Rates
+from tsm_gateway.daemon.channel1_routes import SERVICE
 from tsm_gateway.daemon.channel1_tls import listener_context
 from tsm_gateway.daemon.provisioning_metrics import ProvisioningMetrics
 
@@ -293,7 +294,13 @@ def test_an_address_that_is_taken_says_so(authorities: Authorities) -> None:
     with listening(authorities) as channel:
         metrics = Channel1Metrics(ProvisioningMetrics())
         parts = Channel1Parts(
-            channel.desk, channel.admission, channel.context(), Limits(), channel.channel._parts.log, metrics
+            SERVICE,
+            channel.desk,
+            channel.admission,
+            channel.context(),
+            Limits(),
+            channel.channel._parts.log,
+            metrics,
         )
 
         async def start() -> None:
@@ -373,8 +380,8 @@ def test_a_cause_is_told_once_a_second_with_how_often_it_came() -> None:
 
 
 class Dummy:
-    def __init__(self, device_id: str) -> None:
-        self.device_id = device_id
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
 
 
 def test_connections_know_who_waits_longest_and_forget_who_is_gone() -> None:

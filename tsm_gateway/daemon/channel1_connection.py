@@ -1,4 +1,4 @@
-"""One connection of channel 1: aiohttp's reading of HTTP/1.1, deaf until its device is admitted.
+"""One connection of a channel: aiohttp's reading of HTTP/1.1, deaf until its peer is admitted.
 
 Between the handshake and the word about the certificate no octet is read, so a stranger's request is never
 parsed, let alone answered. What aiohttp refuses by itself is answered as a problem like any other.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tsm_gateway.daemon.channel1_connections import Connections
-    from tsm_gateway.provisioning.device_trust import TrustedDevice
+    from tsm_gateway.daemon.channel_service import Identified
 
 LINGER_S = 2.0  # a body that is not wanted is read and dropped so long, so that the refusal arrives
 LONGEST_LINE = 2048  # octets of the request line
@@ -55,23 +55,23 @@ class Connection(web.RequestHandler):
         self._wire: asyncio.Transport | None = None  # None: not connected yet, or gone
         self.host = host
         self.certificate = b""  # the leaf the peer proved to own, in DER; b"" until TLS holds
-        self.device: TrustedDevice | None = None  # as admitted; asked again for every request
+        self.peer: Identified | None = None  # as admitted; asked again for every request
 
     @property
-    def device_id(self) -> str:
+    def identity(self) -> str:
         """Whose it is; "" until it is admitted."""
-        return self.device.device_id if self.device else ""
+        return self.peer.identity if self.peer else ""
 
     @property
     def connected(self) -> bool:
         """Whether TLS holds."""
         return self._wire is not None
 
-    def begin(self, device: TrustedDevice) -> bool:
-        """Listen to `device` from now on; False when it is gone meanwhile."""
+    def begin(self, peer: Identified) -> bool:
+        """Listen to `peer` from now on; False when it is gone meanwhile."""
         if self._wire is None:
             return False
-        self.device = device
+        self.peer = peer
         self._house.connections.add(self, self._clock())
         super().connection_made(self._wire)
         self._wire.resume_reading()
@@ -107,7 +107,7 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is gone, whoever ended it."""
         self._wire = None
-        if self.device is not None:
+        if self.peer is not None:
             self._house.connections.remove(self)
             super().connection_lost(exc)
 

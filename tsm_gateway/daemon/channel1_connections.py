@@ -1,4 +1,4 @@
-"""Who is connected to channel 1, since when, and who has to go first: bookkeeping without a socket.
+"""Who is connected to a channel, since when, and who has to go first: bookkeeping without a socket.
 
 | state | since | ends by us after |
 |---|---|---|
@@ -21,7 +21,7 @@ class Peer(Protocol):
     """What is asked of a connection here; it is hashed by identity."""
 
     @property
-    def device_id(self) -> str:
+    def identity(self) -> str:
         """Whose it is."""
 
 
@@ -37,7 +37,7 @@ class Connections(Generic[P]):
         self._idle: dict[P, float] = {}
         self._busy: dict[P, float] = {}
         self._leaving: dict[P, float] = {}
-        self._of_device: dict[str, int] = {}
+        self._of_peer: dict[str, int] = {}
 
     def __len__(self) -> int:
         """How many there are."""
@@ -54,10 +54,10 @@ class Connections(Generic[P]):
         """How many have a request under way."""
         return len(self._busy)
 
-    def in_the_way(self, device_id: str) -> tuple[bool, P | None]:
-        """(whether one has to go before `device_id` may have one more, the one that can: None = nobody)."""
-        if self._of_device.get(device_id, 0) >= self.limits.per_device:
-            return True, next((peer for peer in self._idle if peer.device_id == device_id), None)
+    def in_the_way(self, identity: str) -> tuple[bool, P | None]:
+        """(whether one has to go before `identity` may have one more, the one that can: None = nobody)."""
+        if self._of_peer.get(identity, 0) >= self.limits.per_device:
+            return True, next((peer for peer in self._idle if peer.identity == identity), None)
         if len(self) >= self.limits.connections:
             return True, next(iter(self._idle), None)
         return False, None
@@ -65,17 +65,17 @@ class Connections(Generic[P]):
     def add(self, peer: P, now: float) -> None:
         """It is admitted, and idle. `now` is monotonic, here and below, and never goes back."""
         self._idle[peer] = now
-        self._of_device[peer.device_id] = self._of_device.get(peer.device_id, 0) + 1
+        self._of_peer[peer.identity] = self._of_peer.get(peer.identity, 0) + 1
 
     def remove(self, peer: P) -> None:
         """It is gone; saying so twice does no harm."""
         if all(table.pop(peer, None) is None for table in (self._idle, self._busy, self._leaving)):
             return
-        left = self._of_device[peer.device_id] - 1
+        left = self._of_peer[peer.identity] - 1
         if left:
-            self._of_device[peer.device_id] = left
+            self._of_peer[peer.identity] = left
         else:
-            del self._of_device[peer.device_id]
+            del self._of_peer[peer.identity]
 
     def began(self, peer: P, now: float) -> None:
         """Octets of a request came; while one is under way more of them do not count."""

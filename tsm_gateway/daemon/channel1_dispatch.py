@@ -1,4 +1,4 @@
-"""From a request of an admitted device to its answer: rate, route, body, use case, one wide line.
+"""From a request of an admitted peer to its answer: rate, route, body, use case, one wide line.
 
 | what goes wrong | the peer gets | the log gets |
 |---|---|---|
@@ -29,15 +29,17 @@ from tsm_gateway.daemon.channel1_errors import (
 )
 from tsm_gateway.daemon.channel1_openapi import describe
 from tsm_gateway.daemon.channel1_problems import CONTENT_TYPE, RETRIED, RETRY_AFTER_S, problem_of
-from tsm_gateway.daemon.channel1_routes import BY_PATH, Desk, Route
 from tsm_gateway.errors import TsmError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from tsm_gateway.daemon.channel1_admission import Admission
     from tsm_gateway.daemon.channel1_models import Asked
     from tsm_gateway.daemon.channel1_rates import Rates
     from tsm_gateway.daemon.channel1_reports import Reports
-    from tsm_gateway.provisioning.device_trust import TrustedDevice
+    from tsm_gateway.daemon.channel_service import Identified, Route, Service
 
 _EVERY_ANSWER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": "tsm-gateway"}
 _ANSWER = {**_EVERY_ANSWER, "Content-Type": "application/json"}
@@ -49,8 +51,9 @@ _ENDS = frozenset({"request-malformed", "body-too-long"})  # what follows on the
 class Tools(NamedTuple):
     """What answering takes."""
 
-    desk: Desk
-    admission: Admission
+    service: Service
+    desk: Any  # of the channel: the routes of `service` know it
+    admission: Admission[Any]
     rates: Rates
     reports: Reports
 
@@ -61,7 +64,7 @@ class Dispatcher:
     def __init__(self, tools: Tools, body_octets: int) -> None:
         """`body_octets`: longer bodies are refused."""
         self._tools, self._body_octets = tools, body_octets
-        self._description = json.dumps(describe(), separators=(",", ":")).encode("ascii")
+        self._description = json.dumps(describe(tools.service), separators=(",", ":")).encode("ascii")
 
     def renew(self, tools: Tools, body_octets: int) -> None:
         """From the next request on."""
@@ -82,18 +85,18 @@ class Dispatcher:
         error = None
         try:
             self._count(who)
-            route = _route_of(request)
+            route = _route_of(request, self._tools.service.by_path)
             answer = await route.use(self._tools.desk, who, await self._body(request, route))
             response = web.Response(body=self._encoded(route, answer), headers=_ANSWER)
         except TsmError as refusal:
-            error, response = refusal.code, _refused(refusal, request)
+            error, response = refusal.code, self._refused(refusal, request)
         except (HttpProcessingError, web.RequestPayloadError):  # chunks that are none
-            error, response = RequestMalformed.code, _refused(RequestMalformed(), request)
+            error, response = RequestMalformed.code, self._refused(RequestMalformed(), request)
         except ConnectionError:  # the peer went away with its body half sent
             error, response = "cut", web.Response(status=400)
         except Exception as fault:  # noqa: BLE001 - the edge: a defect must not take the listener along
-            error, response = TsmError.code, _refused(TsmError(), request)
-            self._defect(route, connection, fault)
+            error, response = TsmError.code, self._refused(TsmError(), request)
+            self._tools.reports.defect(fault, route.name if route else _NO_ROUTE, connection.identity)
         self._tell(connection, route, response, error, at)
         return response
 
@@ -101,13 +104,13 @@ class Dispatcher:
         """The answer to what aiohttp could not read."""
         at = time.perf_counter()
         error = RequestMalformed() if status < 500 else TsmError()  # noqa: PLR2004 - RFC 9110 §15.6
-        response = _refused(error, None)
+        response = self._refused(error, None)
         response.force_close()
         self._tell(connection, None, response, error.code, at)
         return response
 
-    def _count(self, who: TrustedDevice) -> None:
-        wait_s = self._tools.rates.take(who.device_id, time.monotonic())
+    def _count(self, who: Identified) -> None:
+        wait_s = self._tools.rates.take(who.identity, time.monotonic())
         if wait_s:
             raise TooManyRequests(wait_s)
 
@@ -133,8 +136,19 @@ class Dispatcher:
             return self._description
         return route.answered.model_validate(answer).model_dump_json().encode("utf-8")
 
-    def _defect(self, route: Route | None, connection: Connection, fault: Exception) -> None:
-        self._tools.reports.defect(fault, route.name if route else _NO_ROUTE, connection.device_id)
+    def _refused(self, error: TsmError, request: web.BaseRequest | None) -> web.Response:
+        problem = problem_of(error)
+        response = web.Response(status=problem.status, body=problem.body, headers=_PROBLEM)
+        if isinstance(error, TooManyRequests):
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        elif problem.status in RETRIED:
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        if isinstance(error, MethodNotAllowed) and request is not None:
+            by_path = self._tools.service.by_path
+            response.headers["Allow"] = ", ".join(sorted(by_path[request.rel_url.raw_path]))
+        if error.code in _ENDS:
+            response.force_close()
+        return response
 
     def _tell(
         self,
@@ -149,11 +163,11 @@ class Dispatcher:
         self._tools.reports.answered(connection, name, response, error, seconds)
 
 
-def _route_of(request: web.BaseRequest) -> Route:
+def _route_of(request: web.BaseRequest, by_path: Mapping[str, Mapping[str, Route]]) -> Route:
     """The row for path and method. Raises PathUnknown, MethodNotAllowed, RequestMalformed for a query."""
-    methods = BY_PATH.get(request.raw_path)
+    methods = by_path.get(request.raw_path)
     if methods is None:  # an absolute target (RFC 9112 §3.2.2), a query, or nothing of ours
-        methods = BY_PATH.get(request.rel_url.raw_path)
+        methods = by_path.get(request.rel_url.raw_path)
         if methods is None:
             raise PathUnknown
         if "?" in request.raw_path:
@@ -171,17 +185,3 @@ async def _go_on(request: web.BaseRequest) -> None:
     if request.version >= (1, 1):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # that was no answer yet
-
-
-def _refused(error: TsmError, request: web.BaseRequest | None) -> web.Response:
-    problem = problem_of(error)
-    response = web.Response(status=problem.status, body=problem.body, headers=_PROBLEM)
-    if isinstance(error, TooManyRequests):
-        response.headers["Retry-After"] = str(error.retry_after_s)
-    elif problem.status in RETRIED:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    if isinstance(error, MethodNotAllowed) and request is not None:
-        response.headers["Allow"] = ", ".join(sorted(BY_PATH[request.rel_url.raw_path]))
-    if error.code in _ENDS:
-        response.force_close()
-    return response

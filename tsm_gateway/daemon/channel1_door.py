@@ -1,4 +1,4 @@
-"""The door of channel 1: from an accepted socket through TLS and the judge to an admitted connection.
+"""The door of a channel: from an accepted socket through TLS and the judge to an admitted connection.
 
 Whoever does not get through is gone, was answered nothing, and is counted by reason. At most so many stand
 in the door at once: the oldest gives way, as a real handshake takes milliseconds.
@@ -7,7 +7,7 @@ in the door at once: the oldest gives way, as a real handshake takes millisecond
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tsm_gateway.daemon.channel1_connection import Connection
 from tsm_gateway.daemon.channel1_handshakes import Refusal, refusal_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.channel1_connection import House
     from tsm_gateway.daemon.channel1_limits import Limits
     from tsm_gateway.daemon.channel1_reports import Reports
-    from tsm_gateway.provisioning.device_trust import TrustedDevice
+    from tsm_gateway.daemon.channel_service import Identified
 
 GOODBYE_S = 2.0  # for the peer's close_notify
 
@@ -41,9 +41,9 @@ class Door:
         self,
         keys: Keys,
         house: House,
-        admission: Admission,
+        admission: Admission[Any],
         reports: Reports,
-        admitted: Callable[[Connection, TrustedDevice], None],
+        admitted: Callable[[Connection, Identified], None],
     ) -> None:
         """`admitted` takes over who got through."""
         self.keys, self._house, self._admission = keys, house, admission
@@ -60,7 +60,7 @@ class Door:
         if len(self._inside) >= self.keys.limits.handshakes:
             self._reports.handshake_refused(Refusal.CROWDED, host)
             self._push_out(next(iter(self._inside)))
-        task = self._loop.create_task(self._shake(accepted, host), name="channel 1 handshake")
+        task = self._loop.create_task(self._shake(accepted, host), name="handshake")
         self._inside[task] = accepted
         task.add_done_callback(self._left)
 
@@ -86,7 +86,7 @@ class Door:
         try:
             async with asyncio.timeout(self.keys.limits.handshake_s):
                 await self._secure(connection, accepted)
-                device = await self._admission.admit(connection.certificate)
+                peer = await self._admission.admit(connection.certificate)
         except TsmError as refused:
             self._reports.identity_refused(refused, connection)
         except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors
@@ -95,10 +95,10 @@ class Door:
             self._reports.defect(fault)
         else:
             self._reports.admitted(self._loop.time() - began)
-            self._admitted(connection, device)
+            self._admitted(connection, peer)
             return
         finally:
-            if connection.device is None:
+            if connection.peer is None:
                 connection.cut()
 
     async def _secure(self, connection: Connection, accepted: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The listener of channel 1: accepts, gives room, cuts the slow and ends in good order.
+"""The listener of a channel: accepts, gives room, cuts the slow and ends in good order.
 
 Two bounds, so that strangers never take the room of devices: those in the door (see `channel1_door`) and
 admitted connections, where the longest idle one gives way to a new one; with nobody idle the new one ends.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from aiohttp import web
 
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.channel1_admission import Admission
     from tsm_gateway.daemon.channel1_limits import Limits
     from tsm_gateway.daemon.channel1_metrics import Channel1Metrics
-    from tsm_gateway.daemon.channel1_routes import Desk
+    from tsm_gateway.daemon.channel_service import Identified, Service
     from tsm_gateway.daemon.logs import Log
-    from tsm_gateway.provisioning.device_trust import TrustedDevice
 
 BACKLOG = 1024
 ACCEPTS_AT_ONCE = 32  # then the requests of others have their turn
@@ -44,8 +43,9 @@ SHORTEST_TICK_S, LONGEST_TICK_S = 0.02, 1.0  # how often is looked for the slow
 class Channel1Parts(NamedTuple):
     """What the listener is made of."""
 
-    desk: Desk
-    admission: Admission
+    service: Service
+    desk: Any  # of the channel: the routes of `service` know it
+    admission: Admission[Any]
     context: ssl.SSLContext
     limits: Limits
     log: Log
@@ -59,7 +59,7 @@ class Channel1:
         """`address`: (host, port); port 0 takes any free one. Made inside the running loop."""
         self._address, self._parts, self._limits = address, parts, parts.limits
         self._loop = asyncio.get_running_loop()
-        self._reports = Reports(parts.log, parts.metrics)
+        self._reports = Reports(parts.log, parts.metrics, parts.service)
         self._connections: Connections[Connection] = Connections(parts.limits)
         self._dispatcher = Dispatcher(self._tools(parts.limits), parts.limits.body_octets)
         server = web.Server(self._dispatcher, request_factory=self._request)
@@ -129,7 +129,7 @@ class Channel1:
 
     def _tools(self, limits: Limits) -> Tools:
         rates = Rates(limits.requests_per_minute)
-        return Tools(self._parts.desk, self._parts.admission, rates, self._reports)
+        return Tools(self._parts.service, self._parts.desk, self._parts.admission, rates, self._reports)
 
     def _request(
         self,
@@ -161,15 +161,15 @@ class Channel1:
                 return
             self._door.enter(accepted, peer[0])
 
-    def _admit(self, connection: Connection, device: TrustedDevice) -> None:
-        """One more of `device`, if there is room or somebody can make it."""
-        crowded, oldest = self._connections.in_the_way(device.device_id)
+    def _admit(self, connection: Connection, peer: Identified) -> None:
+        """One more of `peer`, if there is room or somebody can make it."""
+        crowded, oldest = self._connections.in_the_way(peer.identity)
         if crowded:
             if oldest is None:
                 self._reports.handshake_refused(Refusal.FULL, connection.host)
                 return
             self._cut(oldest, "gave_way")
-        connection.begin(device)
+        connection.begin(peer)
 
     def _sweep(self) -> None:
         """Look for those who are too slow, every quarter of the shortest limit."""

@@ -1,4 +1,4 @@
-"""The figures of channel 1's listener; labels come from closed lists."""
+"""The figures of a channel's listener; labels come from closed lists."""
 
 from __future__ import annotations
 
@@ -16,29 +16,33 @@ if TYPE_CHECKING:
 class Channel1Metrics:
     """Counted where it happens; how many connections there are is looked up when somebody asks."""
 
-    def __init__(self, metrics: ProvisioningMetrics) -> None:
-        """Add the series to those of the process."""
-        self._metrics = metrics
-        self._requests = metrics.counter("requests", "Requests answered.", ("route", "status"))
-        self._handshakes = metrics.counter("handshakes", "TLS handshakes whose device was believed.")
+    def __init__(self, metrics: ProvisioningMetrics, prefix: str = "") -> None:
+        """Add the series to those of the process; `prefix` tells those of another channel from these."""
+        self._metrics, self._prefix = metrics, prefix
+        self._requests = metrics.counter(f"{prefix}requests", "Requests answered.", ("route", "status"))
+        self._handshakes = metrics.counter(f"{prefix}handshakes", "TLS handshakes whose peer was believed.")
         self._handshakes_refused = metrics.counter(
-            "handshakes_refused", "Connections that never became one, by reason.", ("reason",)
+            f"{prefix}handshakes_refused", "Connections that never became one, by reason.", ("reason",)
         )
         self._identities_refused = metrics.counter(
-            "identities_refused", "Certificates not believed after TLS held, by reason.", ("reason",)
+            f"{prefix}identities_refused", "Certificates not believed after TLS held, by reason.", ("reason",)
         )
-        self._cut = metrics.counter("connections_cut", "Connections ended by us, by reason.", ("reason",))
+        self._cut = metrics.counter(
+            f"{prefix}connections_cut", "Connections ended by us, by reason.", ("reason",)
+        )
         self._request_seconds = metrics.histogram(
-            "request_seconds", "From the head of a request to its answer.", LATENCY_S
+            f"{prefix}request_seconds", "From the head of a request to its answer.", LATENCY_S
         )
         self._handshake_seconds = metrics.histogram(
-            "handshake_seconds", "From accept to an admitted device.", LATENCY_S
+            f"{prefix}handshake_seconds", "From accept to an admitted peer.", LATENCY_S
         )
 
     def watch(self, connections: Callable[[], float], handshakes: Callable[[], float]) -> None:
         """Publish how many connections are open and how many are on their way."""
-        self._metrics.looked_up("connections", "Connections of admitted devices.", connections)
-        self._metrics.looked_up("handshakes_open", "Connections whose peer is not known yet.", handshakes)
+        self._metrics.looked_up(f"{self._prefix}connections", "Connections of admitted peers.", connections)
+        self._metrics.looked_up(
+            f"{self._prefix}handshakes_open", "Connections whose peer is not known yet.", handshakes
+        )
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """One request; `route` is a name of the table, or "none"."""

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of channel 1, made from the table of routes and the models."""
+"""The OpenAPI 3.1 description of a channel, made from its table of routes and the models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pydantic.json_schema import models_json_schema
 from tsm_gateway import __version__
 from tsm_gateway.daemon.channel1_models import Problem
 from tsm_gateway.daemon.channel1_problems import CONTENT_TYPE, RETRIED, STATUSES, public_code
-from tsm_gateway.daemon.channel1_routes import ROUTES, codes_of
+from tsm_gateway.daemon.channel1_routes import SERVICE
+from tsm_gateway.daemon.channel_service import codes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,47 +19,39 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from tsm_gateway.daemon.channel1_routes import Route
+    from tsm_gateway.daemon.channel_service import Route, Service
 
 _REF = "#/components/schemas/{model}"
 _JSON = "application/json"
-_ABOUT = (
-    "A crypto secure element enrols, fetches its key package and proves that it holds the key. TLS 1.3 with "
-    "the device's signing certificate is the only authentication: without one that is trusted the connection "
-    "ends without an answer. Everything may be asked again: a request repeated after a cut connection is "
-    "answered as before. Octets are standard base64 with padding, times are Unix seconds."
-)
 
 
-def describe() -> dict[str, Any]:
-    """The description as plain values."""
+def describe(service: Service = SERVICE) -> dict[str, Any]:
+    """The description of one channel as plain values."""
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "TSM gateway: provisioning, channel 1",
+            "title": f"TSM gateway: provisioning, channel {service.number}",
             "version": __version__,
-            "description": _ABOUT,
+            "description": service.about,
         },
         "servers": [{"url": "/"}],
-        "security": [{"device": []}],
-        "paths": _paths(),
+        "security": [{service.peer: []}],
+        "paths": _paths(service),
         "components": {
-            "schemas": _schemas(),
-            "securitySchemes": {
-                "device": {"type": "mutualTLS", "description": "the crypto SE's signing certificate"}
-            },
+            "schemas": _schemas(service),
+            "securitySchemes": {service.peer: {"type": "mutualTLS", "description": service.certificate}},
         },
     }
 
 
-def openapi_text() -> str:
-    """The description as JSON for people."""
-    return json.dumps(describe(), indent=2)
+def openapi_text(service: Service = SERVICE) -> str:
+    """The description of one channel as JSON for people."""
+    return json.dumps(describe(service), indent=2)
 
 
-def _paths() -> dict[str, dict[str, Any]]:
+def _paths(service: Service) -> dict[str, dict[str, Any]]:
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in service.routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return paths
 
@@ -100,9 +93,9 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REF.format(model=model.__name__)}
 
 
-def _schemas() -> dict[str, Any]:
-    asked = [(route.asked, "validation") for route in ROUTES if route.asked]
-    answered = [(route.answered, "serialization") for route in ROUTES if route.answered]
+def _schemas(service: Service) -> dict[str, Any]:
+    asked = [(route.asked, "validation") for route in service.routes if route.asked]
+    answered = [(route.answered, "serialization") for route in service.routes if route.answered]
     models: Any = [*asked, *answered, (Problem, "serialization")]
     _, schemas = models_json_schema(models, ref_template=_REF)
     definitions: dict[str, Any] = schemas["$defs"]

@@ -1,15 +1,10 @@
-"""The one table of channel 1: what can be asked, with what, what comes back and why it may not.
-
-The dispatcher, the OpenAPI description and the test that every stranger is refused everywhere all read it.
-"""
+"""The one table of channel 1: what can be asked, with what, what comes back and why it may not."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tsm_gateway.daemon.channel1_models import (
-    Answered,
-    Asked,
     ChallengeAnswered,
     Enrolment,
     EnrolmentAnswered,
@@ -19,11 +14,10 @@ from tsm_gateway.daemon.channel1_models import (
     RegistrationAnswered,
     StatusAnswered,
 )
+from tsm_gateway.daemon.channel_service import Route, Service, description_route
 from tsm_gateway.daemon.provisioning_answers import EnrolmentRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
     from tsm_gateway.daemon.provisioning_answers import (
         ChallengeAnswer,
         EnrolmentAnswer,
@@ -53,19 +47,6 @@ class Desk(Protocol):
         """Where the device stands."""
 
 
-class Route(NamedTuple):
-    """One thing that can be asked."""
-
-    method: str
-    path: str
-    name: str  # in the log, the metrics and as operationId
-    summary: str
-    asked: type[Asked] | None  # None = no body
-    answered: type[Answered] | None  # None = the description itself
-    use: Callable[[Desk, TrustedDevice, Any], Awaitable[object]]
-    problems: str  # codes beside those of every route
-
-
 async def _enrol(desk: Desk, who: TrustedDevice, body: Enrolment) -> EnrolmentAnswer:
     request = EnrolmentRequest(body.key_certificate, body.hybrid_key, body.msisdn or "")
     return await desk.enrol(who, request)
@@ -87,14 +68,6 @@ async def _status(desk: Desk, who: TrustedDevice, _body: None) -> StatusAnswer:
     return await desk.status(who)
 
 
-async def _description(_desk: Desk, _who: TrustedDevice, _body: None) -> None:
-    """The dispatcher holds it ready."""
-
-
-# Any answer may be one of these, and with a body one of those.
-EVERYWHERE = "request-malformed expectation-unknown too-many-requests failed unavailable"
-WITH_BODY = "body-malformed body-too-long body-unsupported body-invalid"
-
 _IDENTITY = "device-terminated identity-conflict "
 _KNOWN = _IDENTITY + "device-unknown device-suspended "
 _KEY_CERTIFICATE = (
@@ -110,6 +83,13 @@ _PROOF = (
     "proof-malformed proof-not-authentic proof-wrong-device proof-wrong-key confirmation-wrong "
     "elements-equal elements-changed element-id-mismatch challenge-stale challenge-mismatch "
     "secure-element-taken key-not-waiting "
+)
+
+_ABOUT = (
+    "A crypto secure element enrols, fetches its key package and proves that it holds the key. TLS 1.3 with "
+    "the device's signing certificate is the only authentication: without one that is trusted the connection "
+    "ends without an answer. Everything may be asked again: a request repeated after a cut connection is "
+    "answered as before. Octets are standard base64 with padding, times are Unix seconds."
 )
 
 ROUTES = (
@@ -144,19 +124,7 @@ ROUTES = (
         *(None, StatusAnswered, _status),
         problems=_IDENTITY + "device-unknown",
     ),
-    Route(
-        *("GET", "/v1/openapi.json", "openapi", "This description"),
-        *(None, None, _description),
-        problems="",
-    ),
+    description_route(),
 )
 
-BY_PATH: Mapping[str, Mapping[str, Route]] = {
-    path: {route.method: route for route in ROUTES if route.path == path}
-    for path in {route.path for route in ROUTES}
-}
-
-
-def codes_of(route: Route) -> tuple[str, ...]:
-    """Every code the route may answer with."""
-    return tuple(f"{EVERYWHERE} {WITH_BODY if route.asked else ''} {route.problems}".split())
+SERVICE = Service(1, "device", ROUTES, certificate="the crypto SE's signing certificate", about=_ABOUT)

@@ -267,26 +267,31 @@ class Event(Enum):
         "so many devices pay on with a certificate that would not be taken any more",
     )
 
-    LISTENER_OPENED = "listener.opened", I, "host port", "channel 1 takes connections"
-    LISTENER_PAUSED = "listener.paused", E, "error pause_s", "no connection could be taken: a pause"
+    LISTENER_OPENED = "listener.opened", I, "channel host port", "a channel takes connections"
+    LISTENER_PAUSED = "listener.paused", E, "channel error pause_s", "no connection could be taken: a pause"
     HANDSHAKE_REFUSED = (
         "handshake.refused",
         W,
-        "host reason count",
+        "channel host reason count",
         "no connection came of it; count tells of those since the line before, by the same reason",
     )
     IDENTITY_REFUSED = (
         "identity.refused",
         W,
-        "host certificate device serial subject reason count",
+        "channel host certificate device serial subject reason count",
         "TLS held, but the certificate is not believed: the connection ended without an answer",
     )
-    CONNECTION_CUT = "connection.cut", W, "host device reason seconds", "too slow, or gave way to another"
-    CONNECTION_IDLE = "connection.idle", D, "host device seconds", "closed: nothing was asked for long"
+    CONNECTION_CUT = (
+        "connection.cut",
+        W,
+        "host device agent reason seconds",
+        "too slow, or gave way to another",
+    )
+    CONNECTION_IDLE = "connection.idle", D, "host device agent seconds", "closed: nothing was asked for long"
     REQUEST_ANSWERED = (
         "request.answered",
         I,
-        "route http_status error device host octets answer_ms",
-        "channel 1 answered; error is the code told, or of the cause that was not told",
+        "route http_status error device agent host octets answer_ms",
+        "a channel answered; error is the code told, or of the cause that was not told",
     )
-    REQUEST_FAILED = "request.failed", E, "route device error where", "a defect: the peer was told 500"
+    REQUEST_FAILED = "request.failed", E, "route device agent error where", "a defect: the peer was told 500"

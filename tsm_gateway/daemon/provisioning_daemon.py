@@ -27,6 +27,7 @@ from tsm_gateway.daemon.channel1_admission import Admission
 from tsm_gateway.daemon.channel1_limits import Limits
 from tsm_gateway.daemon.channel1_listener import Channel1, Channel1Parts
 from tsm_gateway.daemon.channel1_metrics import Channel1Metrics
+from tsm_gateway.daemon.channel1_routes import SERVICE
 from tsm_gateway.daemon.events import Event, Level
 from tsm_gateway.daemon.exits import Exit
 from tsm_gateway.daemon.notify import Notifier
@@ -144,6 +145,7 @@ class ProvisioningDaemon:
 
     def _channel_parts(self, parts: ProvisioningParts, sources: Sources) -> Channel1Parts:
         return Channel1Parts(
+            SERVICE,
             parts.desk,
             Admission(parts.judge.device),
             sources.context,

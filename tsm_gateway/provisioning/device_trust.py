@@ -76,6 +76,11 @@ class TrustedDevice(NamedTuple):
     may_receive: bool  # key packages may be sealed to this very certificate
     test_only: bool  # of a virtual device, whose private key lies in a file
 
+    @property
+    def identity(self) -> str:
+        """Who it is, whatever its certificate says."""
+        return self.device_id
+
 
 class KeyCertificate(NamedTuple):
     """The certificate a device's key packages are sealed to, when it is not its signing certificate."""
