@@ -39,7 +39,7 @@ def characters(octets: int) -> int:
     return 4 * ((octets + 2) // 3)
 
 
-def _base64(most: int) -> Callable[[object], object]:
+def base64_octets(most: int) -> Callable[[object], object]:
     """Reads 1 to `most` octets out of their canonical spelling; anything else is an error."""
     longest, kind = characters(most), "tsm_base64"
 
@@ -58,7 +58,8 @@ def _base64(most: int) -> Callable[[object], object]:
     return read
 
 
-def _base64_schema(most: int) -> dict[str, object]:
+def base64_schema(most: int) -> dict[str, object]:
+    """How a description tells of that."""
     return {
         "type": "string",
         "contentEncoding": "base64",
@@ -73,13 +74,15 @@ def _written(octets: bytes) -> str:
 
 
 CertificateIn = Annotated[
-    bytes, BeforeValidator(_base64(CERTIFICATE_OCTETS)), WithJsonSchema(_base64_schema(CERTIFICATE_OCTETS))
+    bytes,
+    BeforeValidator(base64_octets(CERTIFICATE_OCTETS)),
+    WithJsonSchema(base64_schema(CERTIFICATE_OCTETS)),
 ]
 HybridKeyIn = Annotated[
-    bytes, BeforeValidator(_base64(HYBRID_KEY_OCTETS)), WithJsonSchema(_base64_schema(HYBRID_KEY_OCTETS))
+    bytes, BeforeValidator(base64_octets(HYBRID_KEY_OCTETS)), WithJsonSchema(base64_schema(HYBRID_KEY_OCTETS))
 ]
 ProofIn = Annotated[
-    bytes, BeforeValidator(_base64(PROOF_OCTETS)), WithJsonSchema(_base64_schema(PROOF_OCTETS))
+    bytes, BeforeValidator(base64_octets(PROOF_OCTETS)), WithJsonSchema(base64_schema(PROOF_OCTETS))
 ]
 Number = Annotated[str, StringConstraints(pattern=r"^\+[0-9]{7,15}$", max_length=16)]
 

@@ -22,19 +22,20 @@ _CODES: Mapping[HTTPStatus, str] = {
     HTTPStatus.BAD_REQUEST: "request-malformed body-malformed",
     HTTPStatus.FORBIDDEN: (
         "device-terminated device-suspended test-device-refused proof-not-authentic proof-wrong-device "
-        "proof-wrong-key confirmation-wrong elements-changed element-id-mismatch"
+        "proof-wrong-key confirmation-wrong elements-changed element-id-mismatch device-not-registered "
+        "card-unknown"
     ),
     HTTPStatus.NOT_FOUND: "path-unknown device-unknown no-key-package",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
     HTTPStatus.CONFLICT: (
         "identity-conflict secure-element-taken challenge-stale challenge-mismatch key-not-installable "
-        "key-not-waiting move-not-allowed already-known"
+        "key-not-waiting move-not-allowed already-known session-over script-out-of-turn"
     ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body-too-long",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "body-unsupported",
     HTTPStatus.EXPECTATION_FAILED: "expectation-unknown",
     HTTPStatus.UNPROCESSABLE_ENTITY: (
-        "body-invalid number-invalid proof-malformed elements-equal hybrid-key-required "
+        "body-invalid responses-malformed number-invalid proof-malformed elements-equal hybrid-key-required "
         "hybrid-key-not-offered hybrid-key-malformed hybrid-key-not-authentic hybrid-key-wrong-device "
         "certificate-unreadable certificate-untrusted certificate-expired certificate-not-yet-valid "
         "issuer-expired certificate-usage certificate-signature-weak certificate-revoked key-weak "
