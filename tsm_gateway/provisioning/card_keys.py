@@ -136,8 +136,10 @@ def put_key(new: KeySet, current: KeySet, *, replaces: int) -> Command:
 
     `replaces` is the key version number that goes, 0 where `new` is added (and takes the place of a set FF).
     Data: the new version number, then for ENC, MAC and DEK `88 <length> <key length> <encrypted> 03 <check
-    value>`; AES-CBC with a zero IV, keys of 24 octets padded with zeros to 32. Wrap it: the check values and
-    the versions are clear. Raises CardKeysMalformed when a version number is none that can be put.
+    value>`; AES-CBC with a zero IV, keys of 24 octets padded with zeros to 32. The key length is always
+    there, as GlobalPlatformPro and kaoh/globalplatform send it; a host that leaves it out where nothing is
+    padded (yubikit) is read by a card of Card Specification 2.3 just the same. Wrap it: check values and
+    versions are clear. Raises CardKeysMalformed when a version number is none that can be put.
     """
     if not (1 <= new.kvn <= MAX_KVN and 0 <= replaces <= MAX_KVN):
         raise CardKeysMalformed(kvn=new.kvn)

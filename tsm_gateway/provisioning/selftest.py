@@ -1,4 +1,4 @@
-"""Known answers of what seals a key package, computed at the start of provisioning.
+"""Known answers of what seals a key package and speaks to a card, computed at the start of provisioning.
 
 Sealing draws chance, so it has no known answer: each way opens what a foreign implementation sealed, then
 opens what `seal` seals now, and refuses both under another info. Keys here are published ones.
@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 from tsm_gateway.envelope import selftest
 from tsm_gateway.keys.errors import RecipientUnusable
 from tsm_gateway.keys.seal import SUITES, Kem, seal
+from tsm_gateway.provisioning import card_selftest
 from tsm_gateway.secret import Secret
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def run(*, hybrid: bool) -> None:
     """
     selftest.run()
     selftest.ask(_TESTS)
+    selftest.ask(card_selftest.TESTS)
     if hybrid:
         selftest.ask({"hpke-xwing": _xwing})
 
