@@ -105,3 +105,21 @@ class FaultSpecInvalid(VirtualError):
     """Not a fault the virtual SMSC knows."""
 
     code, side = "virtual-fault-spec-invalid", Side.OURS
+
+
+class ApplicationNotInstalled(VirtualError):
+    """The app element holds no payment application that may run."""
+
+    code, side = "virtual-application-not-installed", Side.PEER
+
+
+class CardTorn(VirtualError):
+    """The card lost its power in the middle of a command."""
+
+    code, side, temporary = "virtual-card-torn", Side.PEER, True
+
+
+class ReaderUnreachable(VirtualError):
+    """The virtual PC/SC reader does not take the card."""
+
+    code, side, temporary = "virtual-reader-unreachable", Side.PEER, True
