@@ -17,7 +17,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from tests.store.samples import open_store, payments
 from tsm_gateway.relay.interfaces import StoreBroken
 from tsm_gateway.relay.states import MessageState
-from tsm_gateway.store import migrate_store, schema, schema_provisioning
+from tsm_gateway.store import migrate_store, schema, schema_delivery, schema_provisioning
 from tsm_gateway.store import open_store as opening
 from tsm_gateway.store.audit_triggers import TRIGGERS
 from tsm_gateway.store.failures import SchemaNewer, StoreLocked
@@ -32,8 +32,8 @@ NEXT = '''"""A change that adds a column."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
@@ -65,8 +65,8 @@ def test_the_last_migration_is_this_releases_schema() -> None:
     assert ScriptDirectory(migrate_store.MIGRATIONS).get_current_head() == migrate_store.HEAD
 
 
-def test_every_table_is_described_in_one_of_two_places() -> None:
-    described = {name for module in (schema, schema_provisioning) for name in vars(module)}
+def test_every_table_is_described_in_one_of_three_places() -> None:
+    described = {name for module in (schema, schema_provisioning, schema_delivery) for name in vars(module)}
     assert {table.name for table in metadata.sorted_tables} <= described
 
 
@@ -76,7 +76,7 @@ def test_the_schema_can_be_said_to_postgresql(table: object) -> None:
     text = str(CreateTable(table).compile(dialect=dialect))  # type: ignore[arg-type]
     indices = [str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes]  # type: ignore[attr-defined]
     assert "ROWID" not in text
-    partial = ("due", "overlap", "age", "waiting")
+    partial = ("due", "overlap", "age", "waiting", "open", "closed")
     assert all(("WHERE" in index) == any(f"_{name} " in index for name in partial) for index in indices)
 
 
@@ -89,8 +89,8 @@ def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     scripts = shutil.copytree(migrate_store.MIGRATIONS, tmp_path / "migrations")
     monkeypatch.setattr(migrate_store, "MIGRATIONS", scripts)
     for module in (migrate_store, opening):
-        monkeypatch.setattr(module, "HEAD", "0003")
-    file = scripts / "versions" / "0003_note.py"
+        monkeypatch.setattr(module, "HEAD", "0004")
+    file = scripts / "versions" / "0004_note.py"
     file.write_text(NEXT.format(then="pass"))
     return file
 
@@ -102,10 +102,10 @@ def test_an_older_store_is_copied_and_brought_up_to_date(folder: Path) -> None:
     store.flush()
     assert store.queue.counts() == {MessageState.QUEUED: 1}
     store.close()
-    assert (revision(folder / "gateway.db"), revision(folder / "gateway.db.before-0002")) == ("0003", "0002")
+    assert (revision(folder / "gateway.db"), revision(folder / "gateway.db.before-0003")) == ("0004", "0003")
     with closing(sqlite3.connect(folder / "gateway.db")) as connection:
         assert connection.execute("SELECT DISTINCT note FROM device").fetchall() == [("new",)]
-    assert (folder / "gateway.db.before-0002").stat().st_mode & 0o777 == 0o600
+    assert (folder / "gateway.db.before-0003").stat().st_mode & 0o777 == 0o600
     assert not list(folder.glob("*.new"))
     open_store(folder).close()
 
@@ -118,7 +118,7 @@ def test_an_upgrade_that_fails_changes_nothing(folder: Path, newer: Path, then: 
         open_store(folder)
     with closing(sqlite3.connect(folder / "gateway.db")) as connection:
         assert "note" not in tables_of(connection)["device"]
-    assert revision(folder / "gateway.db") == "0002"
+    assert revision(folder / "gateway.db") == "0003"
     assert len((folder / "gateway.db").read_bytes()) == len(before)
 
 
@@ -128,17 +128,17 @@ def test_nobody_upgrades_under_a_running_daemon(folder: Path, request: pytest.Fi
     with pytest.raises(StoreLocked):
         open_store(folder, exclusive=False)
     daemon.close()
-    assert revision(folder / "gateway.db") == "0002"
+    assert revision(folder / "gateway.db") == "0003"
 
 
 def test_a_newer_store_is_refused_naming_both(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as newest:
         scripts = shutil.copytree(migrate_store.MIGRATIONS, folder / "migrations")
-        (scripts / "versions" / "0003_note.py").write_text(NEXT.format(then="pass"))
+        (scripts / "versions" / "0004_note.py").write_text(NEXT.format(then="pass"))
         newest.setattr(migrate_store, "MIGRATIONS", scripts)
         for module in (migrate_store, opening):
-            newest.setattr(module, "HEAD", "0003")
+            newest.setattr(module, "HEAD", "0004")
         open_store(folder).close()
     with pytest.raises(SchemaNewer) as caught:
         open_store(folder)
-    assert (caught.value.facts["found"], caught.value.facts["known"]) == ("0003", "0002")
+    assert (caught.value.facts["found"], caught.value.facts["known"]) == ("0004", "0003")

@@ -97,7 +97,7 @@ class InstallMove(Enum):
 
 S = InstallState
 INSTALL_MOVES: Mapping[InstallMove, tuple[frozenset[InstallState], InstallState]] = {
-    InstallMove.ASSIGN: (frozenset({S.INSTALLED, S.FAILED, S.REMOVED}), S.ASSIGNED),  # another version
+    InstallMove.ASSIGN: (frozenset(S), S.ASSIGNED),  # another version, or once more
     InstallMove.LOAD: (frozenset({S.ASSIGNED, S.LOADING, S.FAILED}), S.LOADING),  # again after a cut
     InstallMove.INSTALL: (frozenset({S.LOADING}), S.INSTALLED),
     InstallMove.FAIL: (frozenset({S.ASSIGNED, S.LOADING, S.INSTALLED}), S.FAILED),  # or its removal did

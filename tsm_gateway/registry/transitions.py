@@ -1,18 +1,22 @@
-"""Apply the tables of moves of devices and providers (design §7)."""
+"""Apply the tables of moves of devices, providers, applications on devices, and jobs (design §7)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tsm_gateway.registry.application import INSTALL_MOVES
 from tsm_gateway.registry.device import DEVICE_MOVES
 from tsm_gateway.registry.errors import MoveNotAllowed
+from tsm_gateway.registry.job import JOB_MOVES
 from tsm_gateway.registry.provider import PROVIDER_MOVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from enum import Enum
 
+    from tsm_gateway.registry.application import DeviceApplication, InstallMove
     from tsm_gateway.registry.device import Device, DeviceMove
+    from tsm_gateway.registry.job import Job, JobMove
     from tsm_gateway.registry.provider import Provider, ProviderMove
 
 
@@ -30,6 +34,23 @@ def move_provider(provider: Provider, move: ProviderMove, *, reason: str, at: in
     if provider.state not in allowed:
         raise _refused(provider.name, move, provider.state, allowed, target)
     return provider._replace(state=target, reason=reason, changed_at=at)
+
+
+def move_installed(known: DeviceApplication, move: InstallMove, *, reason: str, at: int) -> DeviceApplication:
+    """The application on a device after `move`, at Unix second `at`. Raises MoveNotAllowed."""
+    allowed, target = INSTALL_MOVES[move]
+    if known.state not in allowed:
+        name = f"{known.application} on {known.device_id}"
+        raise _refused(name, move, known.state, allowed, target)
+    return known._replace(state=target, reason=reason, changed_at=at)
+
+
+def move_job(job: Job, move: JobMove, *, reason: str, at: int) -> Job:
+    """The job after `move`, at Unix second `at`. Raises MoveNotAllowed."""
+    allowed, target = JOB_MOVES[move]
+    if job.state not in allowed:
+        raise _refused(job.job_id.hex(), move, job.state, allowed, target)
+    return job._replace(state=target, reason=reason, changed_at=at)
 
 
 def _refused(name: str, move: Enum, state: Enum, allowed: Iterable[Enum], target: Enum) -> MoveNotAllowed:

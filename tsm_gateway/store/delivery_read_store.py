@@ -1,8 +1,8 @@
 """What the second channel and operators ask of applications, cards and jobs; as of the last commit.
 
-What is asked of one thing raises RowDamaged for a row whose checksum does not hold. Pages of many pass such
-rows over and count them, so that one damaged row stops one device and not all; `store check` names them.
-Besides, StoreBusy or StoreBroken.
+What is asked of one thing raises RowDamaged for a row whose checksum does not hold. Lists of jobs, and pages
+of many things, pass such rows over and count them, so that one damaged row stops one device and not all;
+`store check` names them. Besides, StoreBusy or StoreBroken.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from tsm_gateway.store.delivery_rows import (
     read_load_file,
     read_rule,
     read_signature,
-    version_column,
 )
 from tsm_gateway.store.delivery_statements import (
     COUNT_INSTALLED,
@@ -192,9 +191,9 @@ class DeliveryReads:
         return self._one(FIND_JOB, (job_id,), read_job)
 
     def jobs(self, device_id: str, *, open_only: bool = False) -> list[Job]:
-        """The jobs of a device, in the order in which they are to be done."""
+        """The jobs of a device, in the order in which they are to be done; damaged ones are passed over."""
         sql = LIST_OPEN_JOBS_OF if open_only else LIST_JOBS_OF
-        return sorted(map(read_job, self._people.rows(sql, (device_id,))), key=_turn)
+        return sorted(self._sound(self._people.rows(sql, (device_id,)), read_job), key=_turn)
 
     def open_jobs(self, *, after: bytes = b"", limit: int = 1000) -> list[Job]:
         """Jobs of all devices that are QUEUED or ACTIVE, by id, those behind `after`."""

@@ -13,7 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tsm_gateway.store import application_store, audit_store, card_store, install_store, job_store
+from tsm_gateway.store import (
+    application_store,
+    audit_store,
+    card_store,
+    finish_store,
+    job_store,
+    on_device_store,
+)
 from tsm_gateway.store.delivery_read_store import DeliveryReads
 
 if TYPE_CHECKING:
@@ -92,7 +99,7 @@ class DeliveryStore(DeliveryReads):
     def retry(self, device_id: str, application: str, *, reason: str, at: int) -> DeviceApplication:
         """Let an application that FAILED on a device be tried again: it is ASSIGNED from now on."""
         with self._writer.transaction() as cursor:
-            assigned, act = install_store.retry(cursor, device_id, application, reason, at)
+            assigned, act = on_device_store.retry(cursor, device_id, application, reason, at)
             audit_store.append(cursor, self._actor, act)
             return assigned
 
@@ -184,21 +191,21 @@ class DeliveryStore(DeliveryReads):
 
         `outstanding`: whether the device still waits for an application that it is to have. If it does not,
         it becomes ACTIVE (`settle`). One that is ACTIVE and has no INSTALLED application left by a removal
-        is registered again. Returns the device if it moved, else None.
+        is REGISTERED again. Returns the device if it moved, or would have, were it not suspended; else None.
         """
         with self._writer.transaction() as cursor:
-            acts, changed = install_store.finish(cursor, job_id, at, outstanding=outstanding)
-            for act in acts:
-                audit_store.append(cursor, self._actor, act)
+            act, changed = finish_store.finish(cursor, job_id, at, outstanding=outstanding)
+            audit_store.append(cursor, self._actor, act)
             return self._moved(cursor, changed)
 
     def settle(self, device_id: str, *, at: int) -> Device | None:
         """Activate a REGISTERED device that has an INSTALLED application and waits for none.
 
-        A suspended one becomes ACTIVE when it resumes. Returns the device if it moved, else None.
+        For when nothing is to be installed any more, a rule being gone; that none is awaited, the caller
+        knows. A suspended one becomes ACTIVE when it resumes. Returns as `finish`.
         """
         with self._writer.transaction() as cursor:
-            return self._moved(cursor, install_store.settle(cursor, device_id, at))
+            return self._moved(cursor, finish_store.settle(cursor, device_id, at))
 
     def fail(self, job_id: bytes, *, reason: str, at: int) -> Job:
         """Give an open job up; its application on the device FAILED for that reason."""

@@ -71,6 +71,15 @@ def insert_new(table: Table) -> str:
     return compiled(row.on_conflict_do_nothing(), *names)
 
 
+def put_row(table: Table) -> str:
+    """Insert a whole row, its values in the order of the table's columns, in place of the one of that key."""
+    names = [column.name for column in table.columns]
+    key = [column.name for column in table.primary_key.columns]
+    row = insert(table).values({name: bindparam(name) for name in names})
+    later = {name: row.excluded[name] for name in names if name not in key}
+    return compiled(row.on_conflict_do_update(index_elements=key, set_=later), *names)
+
+
 def in_chunks(
     execute: Callable[[str, Sequence[Any]], Iterable[Any]], sql: str, values: Iterable[Any]
 ) -> Iterator[Any]:

@@ -12,7 +12,13 @@ from tsm_gateway.registry.suspension import ends_by_air
 from tsm_gateway.store.acts import Act, Changed, facts, is_active, number_fact
 from tsm_gateway.store.control_store import give_up, insert_message
 from tsm_gateway.store.key_store import insert_device_key, retire_hoarded
-from tsm_gateway.store.owner_store import find_device, insert_device, known_already, update_device
+from tsm_gateway.store.owner_store import (
+    belong_together,
+    insert_device,
+    known_already,
+    live_device,
+    update_device,
+)
 from tsm_gateway.store.provisioning_rows import enrolment_row, order_row, package_row
 from tsm_gateway.store.provisioning_statements import (
     DELETE_ORDER,
@@ -38,7 +44,7 @@ SUPERSEDED = "superseded"  # why a message with an earlier package is given up
 
 def enrol(cursor: sqlite3.Cursor, device: Device, enrolment: Enrolment) -> Act:
     """Insert a device and how it became known. Raises AlreadyKnown, ValueError for another's enrolment."""
-    _belong_together(device.device_id, enrolment.device_id)
+    belong_together(device.device_id, enrolment.device_id)
     insert_device(cursor, device)
     with known_already(what="enrolment", name=device.device_id):
         cursor.execute(INSERT_ENROLMENT, enrolment_row(enrolment))
@@ -50,7 +56,7 @@ def renew(
     cursor: sqlite3.Cursor, device_id: str, certificate: bytes, enrolment: Enrolment, at: int
 ) -> Changed:
     """Replace the certificates of a live device. Raises NotKnown, MoveNotAllowed."""
-    _belong_together(device_id, enrolment.device_id)
+    belong_together(device_id, enrolment.device_id)
     device = live_device(cursor, device_id, "renew")
     if device.state is DeviceState.SUSPENDED:  # whoever has the phone must not change what it is known by
         raise MoveNotAllowed(name=device_id, move="renew", state=device.state.value)
@@ -70,10 +76,10 @@ def deliver(
 ) -> Changed:
     """Insert a key that waits, its window, its package and its message; see `ProvisioningStore.deliver`."""
     key, window = key_and_window
-    _belong_together((key.kid, key.owner, key.epoch), (package.kid, package.device_id, package.epoch))
+    belong_together((key.kid, key.owner, key.epoch), (package.kid, package.device_id, package.epoch))
     if control is not None:
-        _belong_together((key.kid, key.owner), (control.kid, control.device_id))
-    _belong_together(key.state, KeyState.PENDING)
+        belong_together((key.kid, key.owner), (control.kid, control.device_id))
+    belong_together(key.state, KeyState.PENDING)
     device = live_device(cursor, key.owner, DeviceMove.KEY.value)
     _may_receive(cursor, device, package, control)
     _only_upwards(cursor, key)
@@ -98,14 +104,6 @@ def order(cursor: sqlite3.Cursor, wanted: KeyOrder) -> Act:
     cursor.execute(PUT_ORDER, order_row(wanted))
     by = facts(delivery=wanted.delivery.value)
     return Act(wanted.ordered_at, "key.order", wanted.device_id, wanted.reason, by)
-
-
-def live_device(cursor: sqlite3.Cursor, device_id: str, move: str) -> Device:
-    """A device that is not terminated. Raises NotKnown, MoveNotAllowed naming the `move`, RowDamaged."""
-    device = find_device(cursor, device_id)
-    if device.state is DeviceState.TERMINATED:
-        raise MoveNotAllowed(name=device_id, move=move, state=device.state.value)
-    return device
 
 
 def _may_receive(
@@ -136,9 +134,3 @@ def _only_upwards(cursor: sqlite3.Cursor, key: WrappedKey) -> None:
     newest = cursor.execute(LIST_NEWEST_KEYS, (key.owner, 1)).fetchone()
     if newest is not None and read_key(newest).key.epoch >= key.epoch:
         raise AlreadyKnown(what="key", name=key.owner, kid=key.kid.hex(), epoch=key.epoch)
-
-
-def _belong_together(one: object, other: object) -> None:
-    if one != other:
-        message = f"records of different keys or devices: {one}, {other}"
-        raise ValueError(message)

@@ -10,9 +10,9 @@ from tsm_gateway.registry.errors import MoveNotAllowed, NotKnown, ProofWanted
 from tsm_gateway.registry.suspension import Suspension, SuspensionKind, aggravated
 from tsm_gateway.store.acts import FORGET_ELEMENTS, Act, Changed, facts, is_active, number_fact
 from tsm_gateway.store.control_store import drop_all, give_up
-from tsm_gateway.store.enrolment_store import live_device
+from tsm_gateway.store.job_store import cancel_open
 from tsm_gateway.store.key_store import keys_of_device, retire_keys
-from tsm_gateway.store.owner_store import find_device, update_device
+from tsm_gateway.store.owner_store import find_device, live_device, update_device
 from tsm_gateway.store.provisioning_rows import suspension_row
 from tsm_gateway.store.provisioning_statements import (
     DELETE_ORDER,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 D = DeviceState
 REGISTERED = {D.REGISTERED, D.ACTIVE}  # states that a proof led to
 OTHER_NUMBER = "number changed"  # why a message to the old one is given up
+WHILE_TERMINATED = "terminated"  # why a job is cancelled
+WITHOUT_ELEMENTS = "its secure elements were freed"  # … or for this
 WHILE_SUSPENDED = "suspended"  # why any message is: nobody knows who has the phone
 
 
@@ -51,7 +53,7 @@ def suspend(
     """
     device = find_device(cursor, device_id)
     wanted = Suspension(device_id, kind, device.state, proof_wanted, at, reason)
-    known = _suspension(cursor, device)
+    known = suspension_of(cursor, device)
     if known is None or (known.kind, known.proof_wanted) == (kind, proof_wanted):
         moved, suspension = transitions.move_device(device, DeviceMove.SUSPEND, reason=reason, at=at), wanted
     else:
@@ -92,6 +94,7 @@ def terminate(cursor: sqlite3.Cursor, device_id: str, reason: str, at: int) -> C
     free_elements(cursor, device_id)
     cursor.execute(DELETE_SUSPENSION, (device_id,))
     cursor.execute(DELETE_ORDER, (device_id,))
+    cancel_open(cursor, device_id, WHILE_TERMINATED, at)
     drop_all(cursor, device_id, [stored.key.kid for stored in keys_of_device(cursor, device_id)])
     act = Act(at, "device.terminate", device_id, reason, facts(was=device.state.value))
     return Changed(update_device(cursor, moved), act, relay_concerned=is_active(device))
@@ -103,6 +106,7 @@ def forget_elements(cursor: sqlite3.Cursor, device_id: str, reason: str, at: int
     freed = free_elements(cursor, device_id)
     if not freed:
         raise NotKnown(what="secure elements", name=device_id)
+    cancel_open(cursor, device_id, WITHOUT_ELEMENTS, at)
     told = facts(elements=" ".join(each.hex() for each in freed))
     return Changed(device, Act(at, FORGET_ELEMENTS, device_id, reason, told), relay_concerned=False)
 
@@ -124,7 +128,7 @@ def change_number(cursor: sqlite3.Cursor, device_id: str, msisdn: str, reason: s
     """See `ProvisioningStore.change_number`. Raises NotKnown, MoveNotAllowed."""
     device = live_device(cursor, device_id, "change-number")
     changed = device._replace(msisdn=msisdn, changed_at=at)
-    suspension = _owed_proof(device, _suspension(cursor, device), reason, at)
+    suspension = _owed_proof(device, suspension_of(cursor, device), reason, at)
     if suspension is not None:
         cursor.execute(PUT_SUSPENSION, suspension_row(suspension))
         changed = changed._replace(state=D.SUSPENDED)
@@ -150,7 +154,7 @@ def replace(cursor: sqlite3.Cursor, old: str, new: str, reason: str, at: int) ->
     return terminated._replace(device=ended), Changed(successor, told, relay_concerned=is_active(successor))
 
 
-def _suspension(cursor: sqlite3.Cursor, device: Device) -> Suspension | None:
+def suspension_of(cursor: sqlite3.Cursor, device: Device) -> Suspension | None:
     """The suspension in force; one made by hand while the device was active has no row of its own."""
     if device.state is not D.SUSPENDED:
         return None

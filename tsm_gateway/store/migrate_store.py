@@ -24,7 +24,7 @@ from tsm_gateway.store.registry_statements import INSERT_META
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-HEAD: Final = "0002"  # the schema this release reads and writes
+HEAD: Final = "0003"  # the schema this release reads and writes
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 STORE_ID_OCTETS: Final = 16
 

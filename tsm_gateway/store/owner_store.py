@@ -6,7 +6,8 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tsm_gateway.registry.errors import AlreadyKnown, NotKnown
+from tsm_gateway.registry.device import DeviceState
+from tsm_gateway.registry.errors import AlreadyKnown, MoveNotAllowed, NotKnown
 from tsm_gateway.store.registry_rows import device_row, provider_row, read_device, read_provider
 from tsm_gateway.store.registry_statements import (
     DELETE_ADDRESSES,
@@ -37,6 +38,13 @@ def known_already(**facts: int | str) -> Iterator[None]:
         raise AlreadyKnown(**facts) from error
 
 
+def belong_together(one: object, other: object) -> None:
+    """See that what two records say of the same thing is the same. Raises ValueError."""
+    if one != other:
+        message = f"records of different things: {one}, {other}"
+        raise ValueError(message)
+
+
 def insert_device(cursor: sqlite3.Cursor, device: Device) -> None:
     """Register a device. Raises AlreadyKnown."""
     with known_already(what="device", name=device.device_id):
@@ -49,6 +57,14 @@ def find_device(cursor: sqlite3.Cursor, device_id: str) -> Device:
     if row is None:
         raise NotKnown(what="device", name=device_id)
     return read_device(row)
+
+
+def live_device(cursor: sqlite3.Cursor, device_id: str, move: str) -> Device:
+    """A device that is not terminated. Raises NotKnown, MoveNotAllowed naming the `move`, RowDamaged."""
+    device = find_device(cursor, device_id)
+    if device.state is DeviceState.TERMINATED:
+        raise MoveNotAllowed(name=device_id, move=move, state=device.state.value)
+    return device
 
 
 def update_device(cursor: sqlite3.Cursor, device: Device) -> Device:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     Row = Sequence[Any]
 
 
-def _sealed(*values: bytes | str | int) -> tuple[Any, ...]:
+def sealed(*values: bytes | str | int | None) -> tuple[Any, ...]:
     """A row: its values and their checksum."""
     return (*values, row_crc(*values))
 
 
-def _opened(table: str, row: Row) -> list[Any]:
+def opened(table: str, row: Row) -> list[Any]:
     """The values of a row. Raises RowDamaged."""
     *values, crc = row
     if row_crc(*values) != crc:
@@ -39,24 +39,24 @@ def _opened(table: str, row: Row) -> list[Any]:
 
 def enrolment_row(enrolment: Enrolment) -> tuple[Any, ...]:
     """Columns of schema_provisioning.enrolment."""
-    return _sealed(*enrolment)
+    return sealed(*enrolment)
 
 
 def read_enrolment(row: Row) -> Enrolment:
     """The enrolment of a row. Raises RowDamaged."""
-    return Enrolment(*_opened("enrolment", row))
+    return Enrolment(*opened("enrolment", row))
 
 
 def package_row(package: StoredPackage, unused_at: int) -> tuple[Any, ...]:
     """Columns of schema_provisioning.key_package."""
     ahead = package[:7]
     delivery = package.delivery.value
-    return _sealed(*ahead, delivery, package.made_at, package.confirmed_at, unused_at)
+    return sealed(*ahead, delivery, package.made_at, package.confirmed_at, unused_at)
 
 
 def read_package(row: Row) -> StoredPackage:
     """The package of a row. Raises RowDamaged."""
-    *values, _ = _opened("key_package", row)
+    *values, _ = opened("key_package", row)
     package = StoredPackage(*values)
     return package._replace(delivery=Delivery(package.delivery))
 
@@ -70,12 +70,12 @@ def registration_row(registration: Registration) -> tuple[Any, ...]:
     """Columns of schema_provisioning.registration."""
     named = [[each.method, each.handle_hash.hex(), each.enrolled_at] for each in registration.methods]
     ahead = registration[:4]
-    return _sealed(*ahead, json.dumps(named), registration.proof, registration.registered_at)
+    return sealed(*ahead, json.dumps(named), registration.proof, registration.registered_at)
 
 
 def read_registration(row: Row) -> Registration:
     """The registration of a row. Raises RowDamaged."""
-    known = Registration(*_opened("registration", row))
+    known = Registration(*opened("registration", row))
     rows = json.loads(str(known.methods))
     methods = tuple(AuthMethod(method, bytes.fromhex(handle), at) for method, handle, at in rows)
     return known._replace(methods=methods)
@@ -83,56 +83,56 @@ def read_registration(row: Row) -> Registration:
 
 def element_row(se_id: bytes, device_id: str) -> tuple[Any, ...]:
     """Columns of schema_provisioning.secure_element."""
-    return _sealed(se_id, device_id)
+    return sealed(se_id, device_id)
 
 
 def read_element(row: Row) -> tuple[bytes, str]:
     """The secure element of a row and whose it is. Raises RowDamaged."""
-    se_id, device_id = _opened("secure_element", row)
+    se_id, device_id = opened("secure_element", row)
     return se_id, device_id
 
 
 def suspension_row(suspension: Suspension) -> tuple[Any, ...]:
     """Columns of schema_provisioning.suspension."""
     device_id, kind, resumes_to, proof_wanted, since, reason = suspension
-    return _sealed(device_id, kind.value, resumes_to.value, int(proof_wanted), since, reason)
+    return sealed(device_id, kind.value, resumes_to.value, int(proof_wanted), since, reason)
 
 
 def read_suspension(row: Row) -> Suspension:
     """The suspension of a row. Raises RowDamaged."""
-    device_id, kind, resumes_to, proof_wanted, since, reason = _opened("suspension", row)
+    device_id, kind, resumes_to, proof_wanted, since, reason = opened("suspension", row)
     back = DeviceState(resumes_to)
     return Suspension(device_id, SuspensionKind(kind), back, bool(proof_wanted), since, reason)
 
 
 def order_row(order: KeyOrder) -> tuple[Any, ...]:
     """Columns of schema_provisioning.key_order."""
-    return _sealed(order.device_id, order.delivery.value, order.reason, order.ordered_at)
+    return sealed(order.device_id, order.delivery.value, order.reason, order.ordered_at)
 
 
 def read_order(row: Row) -> KeyOrder:
     """The order of a row. Raises RowDamaged."""
-    device_id, delivery, reason, ordered_at = _opened("key_order", row)
+    device_id, delivery, reason, ordered_at = opened("key_order", row)
     return KeyOrder(device_id, Delivery(delivery), reason, ordered_at)
 
 
 def arrival_row(arrival: ControlArrival) -> tuple[Any, ...]:
     """Columns of schema_provisioning.control_in."""
-    return _sealed(*arrival)
+    return sealed(*arrival)
 
 
 def read_arrival(row: Row) -> ControlArrival:
     """The confirmation of a row. Raises RowDamaged."""
-    return ControlArrival(*_opened("control_in", row))
+    return ControlArrival(*opened("control_in", row))
 
 
 def message_row(message: ControlMessage) -> tuple[Any, ...]:
     """Columns of schema_provisioning.control_out."""
     ahead, behind = message[:5], message[6:]
-    return _sealed(*ahead, message.state.value, *behind)
+    return sealed(*ahead, message.state.value, *behind)
 
 
 def read_message(row: Row) -> ControlMessage:
     """The control message of a row. Raises RowDamaged."""
-    message = ControlMessage(*_opened("control_out", row))
+    message = ControlMessage(*opened("control_out", row))
     return message._replace(state=ControlState(message.state))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects import sqlite
 
 from tsm_gateway.registry.control import ControlState
 from tsm_gateway.registry.device import KeyState
-from tsm_gateway.store.dialect import compiled, fixed, given, insert_row, limited
+from tsm_gateway.store.dialect import compiled, fixed, given, insert_row, limited, put_row
 from tsm_gateway.store.registry_statements import KEY
 from tsm_gateway.store.schema import message, replay_window, wrapped_key
 from tsm_gateway.store.schema_provisioning import (
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
 
 
-def _put(table: Table) -> str:
-    """Insert a whole row, its values in the order of the columns, in place of the one of that device."""
-    names = [column.name for column in table.columns]
-    row = sqlite.insert(table).values({name: given(name) for name in names})
-    later = {name: row.excluded[name] for name in names[1:]}
-    return compiled(row.on_conflict_do_update(index_elements=[names[0]], set_=later), *names)
-
-
 def _of_device(table: Table) -> str:
     """The row of one device."""
     return compiled(select(table).where(table.c.device_id == given("device_id")), "device_id")
@@ -42,14 +33,14 @@ def _of_device(table: Table) -> str:
 
 # --- one device ---
 
-PUT_ENROLMENT: Final = _put(enrolment)
+PUT_ENROLMENT: Final = put_row(enrolment)
 FIND_ENROLMENT: Final = _of_device(enrolment)
 INSERT_ENROLMENT: Final = insert_row(enrolment)
 
-PUT_REGISTRATION: Final = _put(registration)
+PUT_REGISTRATION: Final = put_row(registration)
 FIND_REGISTRATION: Final = _of_device(registration)
 
-PUT_SUSPENSION: Final = _put(suspension)
+PUT_SUSPENSION: Final = put_row(suspension)
 FIND_SUSPENSION: Final = _of_device(suspension)
 DELETE_SUSPENSION: Final = compiled(
     delete(suspension).where(suspension.c.device_id == given("of_device")), "of_device"
@@ -119,7 +110,7 @@ LIST_WAITING_KEYS: Final = compiled(
 
 # --- orders ---
 
-PUT_ORDER: Final = _put(key_order)
+PUT_ORDER: Final = put_row(key_order)
 DELETE_ORDER: Final = compiled(
     delete(key_order).where(key_order.c.device_id == given("of_device")), "of_device"
 )

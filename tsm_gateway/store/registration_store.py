@@ -6,6 +6,9 @@
 | registered, active | is stored in place of the one before |
 | suspended until it proves itself | ends the suspension |
 | any other | is refused |
+
+With another app SE than before, what was installed is not on it: the device is to be active again when its
+application was delivered.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ from tsm_gateway.registry.errors import (
 )
 from tsm_gateway.store.acts import Act, Changed, facts, is_active
 from tsm_gateway.store.control_store import give_up
+from tsm_gateway.store.job_store import cancel_open
 from tsm_gateway.store.key_store import confirm_key, find_key, keys_of_device
+from tsm_gateway.store.on_device_store import lose_all
 from tsm_gateway.store.owner_store import find_device, update_device
 from tsm_gateway.store.provisioning_rows import (
     element_row,
@@ -58,6 +63,7 @@ D = DeviceState
 PROVEN = {KeyState.PENDING, KeyState.CURRENT}  # a device may prove its current key again
 IN_USE = {D.REGISTERED, D.ACTIVE}  # states in which the use of a key says that its owner has it
 PROVED = "proved by its crypto SE"  # why a device is in the state a proof led to
+OTHER_ELEMENT = "another app SE, without applications"  # why one that was active is registered again
 CONFIRMED = "confirmed"  # why a message with a package is not sent any more
 
 
@@ -73,13 +79,17 @@ def register(cursor: sqlite3.Cursor, registration: Registration, overlap_s: int,
     device = find_device(cursor, registration.device_id)
     target = _after_proof(device, find_suspension(cursor, device.device_id))
     stored = _proven_key(cursor, registration.kid, device.device_id, PROVEN)
-    _claim_elements(cursor, registration)
+    before = _find_registration(cursor, device.device_id)
+    _claim_elements(cursor, registration, before)
+    lost = _lost(cursor, registration, before, at)
+    target = D.REGISTERED if lost else target
     cursor.execute(PUT_REGISTRATION, registration_row(registration))
     replaced = _confirm(cursor, stored, _Confirmation(at, at + overlap_s if overlap_s else None))
     moved = device
     if target is not device.state:
         cursor.execute(DELETE_SUSPENSION, (device.device_id,))
-        moved = update_device(cursor, device._replace(state=target, changed_at=at, reason=PROVED))
+        why = OTHER_ELEMENT if lost else PROVED
+        moved = update_device(cursor, device._replace(state=target, changed_at=at, reason=why))
     proved = facts(
         kid=registration.kid,
         epoch=stored.key.epoch,
@@ -88,9 +98,11 @@ def register(cursor: sqlite3.Cursor, registration: Registration, overlap_s: int,
         app_se=registration.app_se,
         was=device.state.value,
         state=target.value,
+        **({"applications_lost": " ".join(lost)} if lost else {}),
     )
     act = Act(at, "device.register", device.device_id, "", proved)
-    return Changed(moved, act, relay_concerned=(is_active(device) and replaced) or _came_back(device, moved))
+    concerned = is_active(device) != is_active(moved) or (is_active(device) and replaced)
+    return Changed(moved, act, relay_concerned=concerned)
 
 
 def confirm(cursor: sqlite3.Cursor, kid: bytes, overlap_s: int, at: int) -> Changed:
@@ -116,12 +128,23 @@ def find_suspension(cursor: sqlite3.Cursor, device_id: str) -> Suspension | None
 
 def free_elements(cursor: sqlite3.Cursor, device_id: str) -> list[bytes]:
     """Let other devices register with the secure elements of this one; which it had. Raises RowDamaged."""
-    row = cursor.execute(FIND_REGISTRATION, (device_id,)).fetchone()
-    if row is None:
+    known = _find_registration(cursor, device_id)
+    if known is None:
         return []
-    known = read_registration(row)
     named = (known.crypto_se, known.app_se)
     return [each for each in named if cursor.execute(DELETE_ELEMENT, (each, device_id)).rowcount]
+
+
+def _find_registration(cursor: sqlite3.Cursor, device_id: str) -> Registration | None:
+    """What a device proved last. Raises RowDamaged."""
+    row = cursor.execute(FIND_REGISTRATION, (device_id,)).fetchone()
+    return None if row is None else read_registration(row)
+
+
+def holder_of(cursor: sqlite3.Cursor, se_id: bytes) -> str:
+    """The device that is registered with an element, "" = none. Raises RowDamaged."""
+    row = cursor.execute(FIND_ELEMENT, (se_id,)).fetchone()
+    return "" if row is None else read_element(row)[1]
 
 
 def _after_proof(device: Device, suspension: Suspension | None) -> DeviceState:
@@ -145,22 +168,20 @@ def _proven_key(cursor: sqlite3.Cursor, kid: bytes, device_id: str, states: set[
     return stored
 
 
-def _claim_elements(cursor: sqlite3.Cursor, registration: Registration) -> None:
+def _claim_elements(cursor: sqlite3.Cursor, registration: Registration, before: Registration | None) -> None:
     """Take the elements that are proved, or find that the device has them. Raises as `register`.
 
     A device says by itself which elements it has, so it says it once: what it claimed stays its own, and
     all it has, until an operator frees it.
     """
     owner, wanted = registration.device_id, (registration.crypto_se, registration.app_se)
-    known = cursor.execute(FIND_REGISTRATION, (owner,)).fetchone()
-    if known is not None:
-        before = read_registration(known)
+    if before is not None:
         held = (before.crypto_se, before.app_se)
-        if owner in {_holder(cursor, each) for each in held}:
+        if owner in {holder_of(cursor, each) for each in held}:
             if held != wanted:
                 raise ElementsChanged(name=owner)
             return
-    holders = {each: holder for each in wanted if (holder := _holder(cursor, each))}
+    holders = {each: holder for each in wanted if (holder := holder_of(cursor, each))}
     if wanted[0] == wanted[1]:
         holders[wanted[0]] = owner
     if holders:
@@ -169,10 +190,14 @@ def _claim_elements(cursor: sqlite3.Cursor, registration: Registration) -> None:
     cursor.executemany(INSERT_ELEMENT, [element_row(each, owner) for each in wanted])
 
 
-def _holder(cursor: sqlite3.Cursor, se_id: bytes) -> str:
-    """The device that is registered with an element, "" = none. Raises RowDamaged."""
-    row = cursor.execute(FIND_ELEMENT, (se_id,)).fetchone()
-    return "" if row is None else read_element(row)[1]
+def _lost(
+    cursor: sqlite3.Cursor, registration: Registration, before: Registration | None, at: int
+) -> list[str]:
+    """The applications that were installed on the app SE before, if it was another one."""
+    if before is None or before.app_se == registration.app_se:
+        return []
+    cancel_open(cursor, registration.device_id, OTHER_ELEMENT, at)
+    return lose_all(cursor, registration.device_id, OTHER_ELEMENT, at)
 
 
 def _confirm(cursor: sqlite3.Cursor, stored: StoredKey, when: _Confirmation) -> bool:
@@ -189,7 +214,3 @@ def _confirm(cursor: sqlite3.Cursor, stored: StoredKey, when: _Confirmation) -> 
             cursor.execute(UPDATE_PACKAGE, (confirmed_at, unused, crc, package.kid))
     give_up(cursor, owner, CONFIRMED, when.at, kid=stored.key.kid)
     return replaced
-
-
-def _came_back(before: Device, after: Device) -> bool:
-    return is_active(after) and not is_active(before)

@@ -1,7 +1,8 @@
 """The store on SQLite: one writing connection, group commit, fail-stop.
 
 `SqliteStore` is the `relay.interfaces.Spool`; its `registry` is the `relay.interfaces.Registry`, its
-`queue` what an operator sees, its `provisioning` what channel 1 asks and writes. The life of a batch:
+`queue` what an operator sees, its `provisioning` what channel 1 asks and writes, its `delivery` what channel
+2 does. The life of a batch:
 
 | call | thread | after it |
 |---|---|---|
@@ -34,6 +35,7 @@ from tsm_gateway.store.acts import STORE, Act, facts
 from tsm_gateway.store.audit_store import append
 from tsm_gateway.store.check_store import check_database
 from tsm_gateway.store.connection_store import reading
+from tsm_gateway.store.delivery_store import DeliveryStore
 from tsm_gateway.store.dialect import in_chunks
 from tsm_gateway.store.epoch_store import MarkKeeper
 from tsm_gateway.store.files_store import free_octets
@@ -72,6 +74,7 @@ class SqliteStore:
         self._actor = actor
         self.registry = RegistryStore(opened.writer, opened.hot, opened.people, opened.health, actor)
         self.provisioning = ProvisioningStore(opened.writer, opened.people, path, opened.health, actor)
+        self.delivery = DeliveryStore(opened.writer, opened.people, path, opened.health, actor)
         self.queue = QueueStore(opened.writer, opened.people)
 
     @classmethod
