@@ -35,8 +35,8 @@ _ABOUT = (
     "The agent in front of an app secure element fetches scripts: commands of GlobalPlatform under SCP03, "
     "which the agent passes on and cannot read. It gives them to the card in order, stops behind the first "
     "response other than 9000, and posts all responses so far; the answer is the next script. TLS 1.3 with "
-    "the agent's certificate, whose subject names the app SE as serialNumber, is the only authentication. The "
-    "same post again gets the same script again. Octets are standard base64 with padding."
+    "the agent's certificate, whose subject names the app SE as serialNumber, is the only authentication. "
+    "The same post again gets the same script again. Octets are standard base64 with padding."
 )
 
 ROUTES = (

@@ -7,10 +7,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.x509 import Certificate
 
+    from tsm_gateway.daemon.settings_delivery import DeliverySettings
     from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
     from tsm_gateway.keys.wrap import MasterKeys
     from tsm_gateway.provisioning.issuer import Issuer
+    from tsm_gateway.provisioning.pki import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryMaterial:
+    """What channel 2 works with."""
+
+    section: DeliverySettings
+    issuers: tuple[Issuer, ...]  # of agents
+    signing_certificate: Certificate  # load files are sent only when it verifies them
+    token_key: SigningKey | None  # signs tokens of delegated management; None = none are wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +35,7 @@ class Material:
     issuers: tuple[Issuer, ...]
     signing_key: EllipticCurvePrivateKey  # signs key packages
     tsm_certificate: bytes  # X.509 DER, by which crypto SEs verify them
+    delivery: DeliveryMaterial | None = None  # None = no channel 2
 
 
 class Held:

@@ -15,15 +15,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tsm_gateway.provisioning.certificate_errors import AgentNamesNoElement, CertificateUsage
+from tsm_gateway.provisioning.certificate_errors import AgentNamesNoElement, CertificateUsage, IssuerUnusable
 from tsm_gateway.provisioning.device_trust import NO_ANSWERS, judge
 from tsm_gateway.provisioning.element_id import serial_number_of
 from tsm_gateway.provisioning.x509_fields import purposes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from cryptography.x509 import Certificate
 
     from tsm_gateway.provisioning.issuer import Issuer
 
@@ -60,3 +63,23 @@ def judge_agent(
     if app_se is None or len(app_se) not in ELEMENT_OCTETS:
         raise AgentNamesNoElement
     return TrustedAgent(der, f"a{client.device_id[1:]}", app_se, client.issuer, client.test_only)
+
+
+def check_agents_apart(agents: Issuer, devices: Sequence[Issuer]) -> None:
+    """Pass an issuer of agents none of whose authorities vouches for crypto SEs. Raises IssuerUnusable.
+
+    Were one key to vouch for both, what was issued to one side of a handset would open the other's channel.
+    """
+    theirs = {_spki(each): issuer.name for issuer in devices for each in _authorities(issuer)}
+    for authority in _authorities(agents):
+        if (other := theirs.get(_spki(authority))) is not None:
+            problem = f"an authority of {other}, which issues crypto SEs: agents need one of their own"
+            raise IssuerUnusable(issuer=agents.name, problem=problem, setting="anchors")
+
+
+def _authorities(issuer: Issuer) -> tuple[Certificate, ...]:
+    return (*issuer.anchors, *issuer.intermediates)
+
+
+def _spki(authority: Certificate) -> bytes:
+    return authority.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,69 @@
+"""Read what channel 2 works with from the files its settings name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tsm_gateway.daemon.certificate_files import authorities, octets_of
+from tsm_gateway.daemon.channel1_tls import listener_context
+from tsm_gateway.daemon.provisioning_material import DeliveryMaterial
+from tsm_gateway.daemon.settings_secrets import secret_path, secret_value
+from tsm_gateway.provisioning.agent_trust import check_agents_apart
+from tsm_gateway.provisioning.expiry import OWN, items_of_certificates, items_of_issuers
+from tsm_gateway.provisioning.issuer_store import load_issuer
+from tsm_gateway.provisioning.pki import Use
+from tsm_gateway.provisioning.pki_fitness import check_apart, check_fit, read_certificate, read_key
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator, Sequence
+
+    from cryptography.x509 import Certificate
+
+    from tsm_gateway.daemon.settings_delivery import DeliverySettings
+    from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
+    from tsm_gateway.provisioning.expiry import ExpiringItem
+    from tsm_gateway.provisioning.issuer import Issuer
+
+
+def read_delivery(
+    section: ProvisioningSettings, device_issuers: Sequence[Issuer], at: int
+) -> tuple[DeliveryMaterial | None, ssl.SSLContext | None]:
+    """What channel 2 works with, when there is one. Raises as `read_sources`, and IssuerUnusable."""
+    delivery = section.delivery
+    if delivery is None:
+        return None, None
+    secret_value(delivery.key)
+    issuers = tuple(load_issuer(**each.model_dump()) for each in delivery.issuer)
+    for issuer in issuers:
+        check_agents_apart(issuer, device_issuers)
+    signing = read_certificate(Use.APPLICATION_SIGNING.value, octets_of(delivery.signing_certificate))
+    check_fit(Use.APPLICATION_SIGNING, signing, at, None)
+    _check_apart(section, delivery, signing)
+    token_key = read_key("token_key", secret_value(delivery.token_key)) if delivery.token_key else None
+    context = listener_context(delivery.certificate, secret_path(delivery.key), authorities(delivery.issuer))
+    return DeliveryMaterial(delivery, issuers, signing, token_key), context
+
+
+def items_of_delivery(delivery: DeliveryMaterial) -> Iterator[ExpiringItem]:
+    """What of it runs out."""
+    named = {
+        Use.CHANNEL_2: delivery.section.certificate,
+        Use.APPLICATION_SIGNING: delivery.section.signing_certificate,
+    }
+    for use, path in named.items():
+        yield from items_of_certificates(OWN, use.value, octets_of(path))
+    yield from items_of_issuers(delivery.issuers)
+
+
+def _check_apart(section: ProvisioningSettings, delivery: DeliverySettings, signing: Certificate) -> None:
+    """Each use has a key of its own. Raises PkiUnfit."""
+    named = {
+        Use.CHANNEL_1: section.certificate,
+        Use.CHANNEL_2: delivery.certificate,
+        Use.KEY_DELIVERY: section.key_delivery_certificate,
+    }
+    found = {use.value: read_certificate(use.value, octets_of(path)) for use, path in named.items()}
+    check_apart(Use.APPLICATION_SIGNING.value, signing, found)
+    channel_2 = found.pop(Use.CHANNEL_2.value)
+    check_apart(Use.CHANNEL_2.value, channel_2, found)
