@@ -183,6 +183,18 @@ REMEDIES: Mapping[str, str] = {
     "whether agents leave sessions half done.",
     "key-certificate-mismatch": "The device's agent has to send the key certificate of this very device: "
     "same subject, same issuer.",
+    # applications
+    "application-error": _DEFECT,
+    "cap-malformed": "Convert the application anew with the Java Card converter (compact format), and give "
+    "the .cap file it wrote.",
+    "load-file-too-large": "Publish a smaller application, or one without its Descriptor: a card counts 256 "
+    "blocks, and the secure channel leaves less than 240 octets in each.",
+    "application-key-unfit": "Give a private key over EC P-256, or RSA of 2048 bits: `pki import` brings it.",
+    "application-not-authentic": "Sign the application with the present key: `application sign`. If it was "
+    "signed by it, the load file was altered: publish it anew.",
+    "receipt-not-authentic": "Compare the receipt key with the issuer's manifest, and see what the card holds: "
+    "`card inventory`.",
+    "receipt-malformed": _PEER_OCTETS,
     # cards behind channel 2
     "card-error": _PEER_OCTETS,
     "card-answer-malformed": "The card, or the agent in front of it, sent something else than was asked for. "
