@@ -82,8 +82,9 @@ def _credentials_elsewhere(path: Path) -> Iterator[tuple[str, str]]:
     if os.environ.get("CREDENTIALS_DIRECTORY"):
         return
     document = _document(path)
-    places = [("keys", "master"), ("log", "number_key")]
+    places: list[tuple[str | int, ...]] = [("keys", "master"), ("log", "number_key")]
     places += [("provisioning", key) for key in ("key", "key_delivery_key")]
+    places += [("provisioning", "delivery", key) for key in ("key", "token_key")]
     links = document.get("smpp")
     count = len(links) if isinstance(links, list) else 0
     for place in (*places, *(("smpp", at, "password") for at in range(count))):

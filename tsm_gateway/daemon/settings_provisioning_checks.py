@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from tsm_gateway.daemon.settings_delivery import DeliverySettings
 from tsm_gateway.daemon.settings_fields import is_loopback, split_host
-from tsm_gateway.daemon.settings_issuer import IssuerSettings
+from tsm_gateway.daemon.settings_issuer import AgentIssuerSettings, IssuerSettings
 from tsm_gateway.daemon.settings_model import MetricsSettings
 from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
 from tsm_gateway.daemon.settings_secrets import SecretUnreadable, secret_path, secret_value
@@ -36,6 +37,8 @@ FROM_ISSUER = {  # setting -> what to do
     "crls": "fetch the list of this authority again from the SE issuer",
 }
 PAIRS = (("certificate", "key"), ("key_delivery_certificate", "key_delivery_key"))
+DELIVERY = (SECTION, "delivery")
+DELIVERY_PAIRS = (("certificate", "key"),)
 
 
 def check_provisioning(document: Mapping[str, object]) -> Iterator[Finding]:
@@ -43,7 +46,8 @@ def check_provisioning(document: Mapping[str, object]) -> Iterator[Finding]:
     if SECTION not in document:
         return
     section = _table(document)
-    yield from _same_issuers(section)
+    yield from _same_issuers((SECTION,), section)
+    yield from _same_issuers(DELIVERY, _delivery(document))
     yield from _same_ports(document, section)
     yield from _remote_metrics(document, section)
 
@@ -59,18 +63,36 @@ def check_provisioning_to_run(document: Mapping[str, object], *, thorough: bool)
         yield Finding((SECTION,), "is required to enrol devices", f"add [{SECTION}] with {needed}")
         return
     section = _table(document)
-    if not _issuers(section):
+    if not _issuers((SECTION,), section):
         problem = "no issuer is trusted: no crypto SE could ever enrol"
         yield Finding((SECTION, "issuer"), problem, f"add [[{SECTION}.issuer]] with name and anchors")
-    yield from _pairs(section)
-    for path, issuer in _issuers(section):
-        yield from _issuer_whole(path, issuer) if thorough else _issuer_files(path, issuer)
+    yield from _pairs((SECTION,), section, PAIRS)
+    for path, issuer in _issuers((SECTION,), section):
+        yield from _whole(path, issuer, IssuerSettings) if thorough else _issuer_files(path, issuer)
+    if "delivery" in section:
+        yield from _check_delivery_to_run(_delivery(document), thorough=thorough)
+
+
+def _check_delivery_to_run(delivery: Table, *, thorough: bool) -> Iterator[Finding]:
+    """What channel 2 needs beside: an issuer of agents, and files that can be read."""
+    if not _issuers(DELIVERY, delivery):
+        problem = "no issuer of agents is trusted: no application could ever be delivered"
+        fix = f"add [[{dotted(DELIVERY)}.issuer]] with name and anchors"
+        yield Finding((*DELIVERY, "issuer"), problem, fix)
+    yield from _pairs(DELIVERY, delivery, DELIVERY_PAIRS)
+    certificate = delivery.get("signing_certificate")
+    if isinstance(certificate, str):
+        yield from _readable((*DELIVERY, "signing_certificate"), certificate)
+    for path, issuer in _issuers(DELIVERY, delivery):
+        yield from _whole(path, issuer, AgentIssuerSettings) if thorough else _issuer_files(path, issuer)
 
 
 def secrets_of(document: Mapping[str, object]) -> list[tuple[Path, Table]]:
     """(path, table) of every secret that this process reads beside the master key."""
-    section = _table(document)
-    return [((SECTION, key), section) for _, key in PAIRS]
+    section, delivery = _table(document), _delivery(document)
+    found: list[tuple[Path, Table]] = [((SECTION, key), section) for _, key in PAIRS]
+    keys = [key for key in ("key", "token_key") if key in delivery]
+    return [*found, *(((*DELIVERY, key), delivery) for key in keys)]
 
 
 def _table(document: Mapping[str, object]) -> Table:
@@ -78,15 +100,20 @@ def _table(document: Mapping[str, object]) -> Table:
     return value if isinstance(value, dict) else {}
 
 
-def _issuers(section: Table) -> list[tuple[Path, Table]]:
+def _delivery(document: Mapping[str, object]) -> Table:
+    value = _table(document).get("delivery")
+    return value if isinstance(value, dict) else {}
+
+
+def _issuers(where: Path, section: Table) -> list[tuple[Path, Table]]:
     value = section.get("issuer")
     tables = value if isinstance(value, list) else []
-    return [((SECTION, "issuer", at), each) for at, each in enumerate(tables) if isinstance(each, dict)]
+    return [((*where, "issuer", at), each) for at, each in enumerate(tables) if isinstance(each, dict)]
 
 
-def _same_issuers(section: Table) -> Iterator[Finding]:
+def _same_issuers(where: Path, section: Table) -> Iterator[Finding]:
     seen: dict[str, Path] = {}
-    for path, issuer in _issuers(section):
+    for path, issuer in _issuers(where, section):
         name = issuer.get("name")
         if isinstance(name, str) and name in seen:
             yield Finding((*path, "name"), f"{dotted(seen[name])} has this name already", "choose another")
@@ -95,7 +122,7 @@ def _same_issuers(section: Table) -> Iterator[Finding]:
 
 
 def _same_ports(document: Mapping[str, object], section: Table) -> Iterator[Finding]:
-    """Three listeners in two processes of one machine."""
+    """Four listeners in two processes of one machine."""
     seen: list[tuple[Path, str, int]] = []
     for path, host, port in _listeners(document, section):
         for other, taken, same in seen:
@@ -111,9 +138,13 @@ def _listeners(document: Mapping[str, object], section: Table) -> Iterator[tuple
         (("metrics", "listen"), metrics if isinstance(metrics, dict) else {}, MetricsSettings),
         ((SECTION, "listen"), section, ProvisioningSettings),
         ((SECTION, "metrics"), section, ProvisioningSettings),
+        ((*DELIVERY, "listen"), section.get("delivery"), DeliverySettings),
     )
     for path, table, model in places:
-        text = table.get(path[-1], model.model_fields[path[-1]].default)
+        if not isinstance(table, dict):
+            continue
+        key = str(path[-1])
+        text = table.get(key, model.model_fields[key].default)
         try:
             host, port = split_host(str(text))
         except ValueError:  # "" for none, or a finding of its own
@@ -142,22 +173,22 @@ def _remote_metrics(document: Mapping[str, object], section: Table) -> Iterator[
             yield Finding(path, problem, "use 127.0.0.1, or set allow_remote = true in [metrics]")
 
 
-def _pairs(section: Table) -> Iterator[Finding]:
+def _pairs(where: Path, section: Table, pairs: tuple[tuple[str, str], ...]) -> Iterator[Finding]:
     """Each certificate with its key, as OpenSSL sees them: also a key of another certificate is found."""
-    for certificate, key in PAIRS:
+    for certificate, key in pairs:
         path, reference = section.get(certificate), section.get(key)
         if not (isinstance(path, str) and isinstance(reference, str)):
             continue
         try:
             secret_value(reference)
         except SecretUnreadable:  # a finding of its own
-            yield from _readable((SECTION, certificate), path)
+            yield from _readable((*where, certificate), path)
             continue
         try:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(path, secret_path(reference), password=lambda: b"")  # never ask
         except OSError as error:
-            yield _pair_finding((SECTION, certificate), path, reference, error)
+            yield _pair_finding((*where, certificate), path, reference, error)
 
 
 def _pair_finding(where: Path, path: str, reference: str, error: OSError) -> Finding:
@@ -175,10 +206,10 @@ def _pair_finding(where: Path, path: str, reference: str, error: OSError) -> Fin
     return Finding(where, f"{path} {unusable(error)}", PEM_WANTED)
 
 
-def _issuer_whole(path: Path, issuer: Table) -> Iterator[Finding]:
+def _whole(path: Path, issuer: Table, model: type[AgentIssuerSettings]) -> Iterator[Finding]:
     """Anchors, intermediates and lists as the process reads them; the first file at fault."""
     try:
-        settings = IssuerSettings.model_validate(issuer)
+        settings = model.model_validate(issuer)
     except ValidationError:  # findings of their own
         return
     try:
