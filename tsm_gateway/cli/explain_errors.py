@@ -192,7 +192,7 @@ REMEDIES: Mapping[str, str] = {
     "application-key-unfit": "Give a private key over EC P-256, or RSA of 2048 bits: `pki import` brings it.",
     "application-not-authentic": "Sign the application with the present key: `application sign`. If it was "
     "signed by it, the load file was altered: publish it anew.",
-    "receipt-not-authentic": "Compare the receipt key with the issuer's manifest, and see what the card holds: "
+    "receipt-not-authentic": "Compare the receipt key with the manifest, and see what the card holds: "
     "`card inventory`.",
     "receipt-malformed": _PEER_OCTETS,
     # cards behind channel 2
@@ -258,8 +258,11 @@ REMEDIES: Mapping[str, str] = {
     "virtual-nothing-enrolled": "Run `virtual enrol` again. " + _TEST_ONLY,
     "virtual-package-refused": "Compare --tsm-root and [gateway] id with the gateway that sent it. "
     + _TEST_ONLY,
+    "virtual-application-not-installed": "Let the app element have its payment application through channel 2 "
+    "(`application assign`, then `virtual deliver`). " + _TEST_ONLY,
     "virtual-amount-invalid": 'Write the amount as "12.50" and the currency as three letters. ' + _TEST_ONLY,
     "virtual-biometric-mismatch": "The virtual finger is not the one enrolled. " + _TEST_ONLY,
+    "virtual-card-torn": "Put the card in again: nothing of it is half done. " + _TEST_ONLY,
     "virtual-counter-exhausted": "Enrol a new virtual handset. " + _TEST_ONLY,
     "virtual-device-unknown": "The provider's file does not list this handset: enrol both together. "
     + _TEST_ONLY,
@@ -273,6 +276,8 @@ REMEDIES: Mapping[str, str] = {
     "virtual-provider-foreign": "Use the folder the provider was enrolled into, or another name. "
     + _TEST_ONLY,
     "virtual-provider-unfiled": "Give --out the folder of its provider.json, or another name. " + _TEST_ONLY,
+    "virtual-reader-unreachable": "See whether pcscd runs with its virtual reader (vpcd), and whether "
+    "--vpcd names its port: the first is 35963. " + _TEST_ONLY,
     "virtual-smsc-full": "Wait until the gateway has taken some, or send fewer. " + _TEST_ONLY,
     "virtual-store-foreign": "Give --config the configuration of the gateway that --url names. " + _TEST_ONLY,
     "virtual-tunnel-broken": "The virtual tunnel was disturbed on purpose. " + _TEST_ONLY,

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.
     "receive": "virtual_receive:receive_command",
     "pay": "virtual_pay:pay",
     "open": "virtual_open:open_command",
+    "card": "virtual_card:card_command",
     "smsc": "virtual_smsc:smsc_command",
 }
 
