@@ -168,6 +168,13 @@ def test_the_cards_confirmation_is_taken_and_any_other_bit_refused() -> None:
             read_put_key_answer(bytes(wrong), new)
 
 
+@pytest.mark.parametrize("length", [0, 1, 9, 11])
+def test_a_confirmation_of_another_length_is_refused(length: int) -> None:
+    new = keys(16, 0x31)
+    with pytest.raises(CardAnswerMalformed):
+        read_put_key_answer((confirmed(new) + b"\x00")[:length], new)
+
+
 @given(st.binary(max_size=40))
 def test_any_confirmation_is_taken_or_refused(data: bytes) -> None:
     new = keys(16, 0x31)
