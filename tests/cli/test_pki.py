@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Result, Site
 
 NAME = "tsm.example.org"
+APP_SE = "00112233445566778899aabbccddeeff"
 CA = (x509.BasicConstraints(ca=True, path_length=None), True)
 SAN = (x509.SubjectAlternativeName([x509.DNSName(NAME)]), False)
 DELIVERY = (x509.ExtendedKeyUsage([KEY_DELIVERY]), False)
@@ -162,8 +163,8 @@ def test_an_agent_s_certificate_is_a_client_s_without_any_host(made: Site) -> No
     more = ["-keyout", "a.key", "-out", "a.csr", "-subj", "/O=other/CN=agent-7"]
     names = ["-addext", "subjectAltName=DNS:evil.example"]
     subprocess.run([*words, *more, *names], cwd=made.folder, check=True, capture_output=True)
-    result = made.done("pki", "agent", "--csr", request, "-o", "json")
-    assert result.one("subject") == "CN=agent-7,O=t"
+    result = made.done("pki", "agent", "--csr", request, "--app-se", APP_SE, "-o", "json")
+    assert result.one("subject") == f"2.5.4.5={APP_SE},CN=agent-7,O=t"
     (made.folder / "a.pem").rename(made.folder / "pki" / "agent.pem")
     assert verified(made, "agents", "agent", "-purpose", "sslclient")
     assert not verified(made, "agents", "agent", "-purpose", "sslserver")
@@ -171,8 +172,8 @@ def test_an_agent_s_certificate_is_a_client_s_without_any_host(made: Site) -> No
     found = certificate(made, "agent")
     with pytest.raises(x509.ExtensionNotFound):
         found.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    made.done("pki", "agent", "--csr", request)
-    assert made("pki", "agent", "--csr", request).code == 6, "never overwritten"
+    made.done("pki", "agent", "--csr", request, "--app-se", APP_SE)
+    assert made("pki", "agent", "--csr", request, "--app-se", APP_SE).code == 6, "never overwritten"
 
 
 @pytest.mark.parametrize("kind", ["rsa1024", "k256", "x", "long", "altered"])
@@ -189,7 +190,7 @@ def test_a_request_that_is_not_good_is_refused(made: Site, kind: str) -> None:
         )
         octets = built.public_bytes(Encoding.DER)
         request.write_bytes(octets.replace(b"\x0c\x01a", b"\x0c\x01b") if kind == "altered" else octets)
-    assert made("pki", "agent", "--csr", request).code == 2
+    assert made("pki", "agent", "--csr", request, "--app-se", APP_SE).code == 2
     assert not (made.folder / "a.pem").exists()
 
 

@@ -13,6 +13,7 @@ from tsm_gateway.cli.errors import InputInvalid
 from tsm_gateway.cli.output import output_option, show_record, show_rows
 from tsm_gateway.cli.pki_folder import dir_option, folder_of, nearest, owner_of, owner_option
 from tsm_gateway.cli.pki_status import made_row, status
+from tsm_gateway.provisioning.agent_trust import ELEMENT_OCTETS
 from tsm_gateway.provisioning.pki import CHANNELS, Use, host_names
 from tsm_gateway.provisioning.pki_file_store import read_file
 from tsm_gateway.provisioning.pki_store import PkiStore, write_certificate
@@ -29,15 +30,19 @@ COLUMNS = ("use", "path", "subject", "expires", "days")
 FILE = click.Path(dir_okay=False, path_type=Path)
 USE = click.Choice([use.value for use in Use])
 NAMES_NEXT = (
-    "next: name channel-1 and key-delivery (.pem, .key) in [provisioning]; give root.pem to the issuer of "
-    "your secure elements, which pin it; keep a copy of root.key and agents.key in a safe place, away from "
-    "here: only `pki init`, `renew` and `agent` need them"
+    "next: name channel-1 and key-delivery (.pem, .key) in [provisioning], channel-2 and the certificate of "
+    "application-signing in [provisioning.delivery]; give root.pem and the public key of application-signing "
+    "to the issuer of your secure elements, which pin them; keep a copy of root.key, agents.key and "
+    "application-signing.key in a safe place, away from here: only `pki init`, `renew`, `agent` and "
+    "`application publish` need them"
 )
 NEXT_AFTER_RENEWAL = {
     Use.ROOT: "next: its key and name stayed, so all it issued stays good. Secure elements that pin the "
     "certificate and not its key need the new root.pem from their issuer before the old one expires",
     Use.KEY_DELIVERY: "next: reload provisioning. Devices need nothing: they pin the root, and are given "
     "this certificate with every key package",
+    Use.APPLICATION_SIGNING: "next: reload provisioning. With a new key: have the issuer of your secure "
+    "elements load its public half onto them, and sign what is published again with `application sign --all`",
     Use.AGENTS: "next: reload; what it issued stays good, as its key and name stayed",
 }
 NEW_DELIVERY_KEY = (
@@ -60,9 +65,9 @@ def pki() -> None:
 def init(config_path: Path, names: Sequence[str], folder: Path | None, owner: str | None, form: Form) -> None:
     """Make every key and certificate that is missing.
 
-    root (pinned by secure elements), key-delivery (signs key packages), channel-1 and channel-2 (TLS
-    servers of the --names), agents (authority for client certificates of agents). What is there, also
-    imported, stays. Private keys are mode 0600.
+    root (pinned by secure elements), key-delivery (signs key packages), application-signing (signs payment
+    applications), channel-1 and channel-2 (TLS servers of the --names), agents (authority for client
+    certificates of agents). What is there, also imported, stays. Private keys are mode 0600.
 
     \b
     Example: tsm-gateway pki init --name tsm.example.org --name 192.0.2.7
@@ -155,29 +160,48 @@ def import_command(
 
 @pki.command()
 @click.option("--csr", type=FILE, required=True, help="The agent's request (PKCS #10), PEM or DER.")
+@click.option("--app-se", required=True, help="Id of the app SE it stands in front of, in hexadecimal.")
 @click.option("--out", type=FILE, help="Where its certificate goes.  [default: beside the request, .pem]")
 @dir_option
 @owner_option
 @output_option
 @click.pass_obj
 def agent(
-    config_path: Path, csr: Path, out: Path | None, folder: Path | None, owner: str | None, form: Form
+    config_path: Path,
+    *,
+    csr: Path,
+    app_se: str,
+    out: Path | None,
+    folder: Path | None,
+    owner: str | None,
+    form: Form,
 ) -> None:
-    """Issue a TLS client certificate to an agent, from its request.
+    """Issue a TLS client certificate to the agent of one app SE, from its request.
 
     The agent makes key and request, and its key never leaves it; the common name it asks for is its name
-    here. Compare who asks before you sign.
+    here. Compare who asks before you sign: on channel 2 it speaks for the app SE, and for no other.
 
     \b
-    Example: tsm-gateway pki agent --csr agent-7.csr
+    Example: tsm-gateway pki agent --csr agent-7.csr --app-se 00112233445566778899aabbccddeeff
     """
     at, store = int(time.time()), PkiStore(folder_of(config_path, folder))
     path, request = out or csr.with_suffix(".pem"), read_file(csr)
-    owned = owner_of(config_path, owner)
+    owned, element = owner_of(config_path, owner), _element(app_se)
     with acting_as_owner_of(nearest(store.folder)):
-        certificate = store.sign_agent(request, owner=owned, at=at)
+        certificate = store.sign_agent(request, owner=owned, app_se=element, at=at)
     write_certificate(path, certificate)
     show_record(made_row("agent", path, certificate, at), form)
+
+
+def _element(text: str) -> bytes:
+    """The id of an app SE. Raises InputInvalid."""
+    try:
+        octets = bytes.fromhex(text)
+    except ValueError:
+        octets = b""
+    if len(octets) not in ELEMENT_OCTETS:
+        raise InputInvalid(what="--app-se", problem="is 8 to 32 octets in hexadecimal")
+    return octets
 
 
 def _hosts(names: Sequence[str]) -> list[GeneralName]:

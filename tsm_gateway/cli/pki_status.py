@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Row = dict[str, object]
 COLUMNS = ("owner", "use", "subject", "key", "fingerprint", "expires", "days", "state")
 WARNING_DAYS = 30
+MAY_BE_ELSEWHERE = frozenset({Use.ROOT, Use.AGENTS, Use.APPLICATION_SIGNING})  # no daemon reads these keys
 _EXITS = {Urgency.GOOD: Exit.DONE, Urgency.SOON: Exit.DEGRADED, Urgency.EXPIRED: Exit.FAILED}
 
 
@@ -105,7 +106,7 @@ def _with_key(line: Line, store: PkiStore, use: Use) -> Line:
     try:
         store.pair(use)
     except PkiFileMissing:
-        if use not in {Use.ROOT, Use.AGENTS}:
+        if use not in MAY_BE_ELSEWHERE:
             return Line(line.row | {"state": "its key is missing"}, Exit.FAILED)
         return line._replace(row=line.row | {"state": f"{line.row['state']}, key kept elsewhere"})
     except TsmError as error:
@@ -115,10 +116,16 @@ def _with_key(line: Line, store: PkiStore, use: Use) -> Line:
 
 def _configured(provisioning: ProvisioningSettings, at: int, warning: int) -> Iterator[Line]:
     """What the configuration names outside the folder."""
-    named = (
+    delivery = provisioning.delivery
+    named = [
         (Use.CHANNEL_1, provisioning.certificate),
         (Use.KEY_DELIVERY, provisioning.key_delivery_certificate),
-    )
+    ]
+    if delivery is not None:
+        named += [
+            (Use.CHANNEL_2, delivery.certificate),
+            (Use.APPLICATION_SIGNING, delivery.signing_certificate),
+        ]
     for use, path in named:
         try:
             for item in items_of_certificates(OWN, use.value, read_file(Path(path))):
@@ -128,7 +135,8 @@ def _configured(provisioning: ProvisioningSettings, at: int, warning: int) -> It
 
 
 def _issuers(provisioning: ProvisioningSettings, at: int, warning: int) -> Iterator[Line]:
-    for each in provisioning.issuer:
+    agents = provisioning.delivery.issuer if provisioning.delivery else ()
+    for each in (*provisioning.issuer, *agents):
         try:
             issuer = load_issuer(**each.model_dump())
             yield from (_line(item, at, warning) for item in items_of_issuers([issuer]))
