@@ -10,6 +10,7 @@ import pytest
 
 from tsm_gateway.store import (
     audit_statements,
+    delivery_statements,
     moves,
     provisioning_statements,
     queue_statements,
@@ -25,7 +26,7 @@ STATEMENTS = {
     name: sql
     for module in (
         *(statements, registry_statements, queue_statements),
-        *(provisioning_statements, upkeep_statements, audit_statements),
+        *(provisioning_statements, upkeep_statements, audit_statements, delivery_statements),
     )
     for name, sql in vars(module).items()
     if name.isupper() and isinstance(sql, str)
@@ -37,13 +38,15 @@ SCANS = {
     *("READ_AUDIT_HEAD", "MOVE_AUDIT_HEAD"),
     *("LIST_ORDERS", "LIST_ARRIVALS"),  # along an index, as far as the limit
     *("COUNT_QUEUED", "COUNT_ARRIVALS"),  # along an index of nothing else
-    *("COUNT_BY_MASTER", "COUNT_STUCK", "COUNT_UNCONFIRMED"),  # asked by a person, now and then
+    *("COUNT_WRAPPED_BY_MASTER", "COUNT_STUCK", "COUNT_UNCONFIRMED"),  # asked by a person, now and then
+    *("COUNT_INSTALLED", "LIST_APPLICATIONS", "LIST_RULES"),  # and these
+    "COUNT_OPEN_JOBS",  # along an index of nothing else
     "COUNT_GIVEN_UP",  # the same
     "REDRIVE",  # every packet, once at the start
 }
 # Bounded by what one message, one provider or one slice has.
 SORTS = {"FIND_PARTS", "FIND_EARLY", "READ_EARLY", "LIST_ADDRESSES", "READ_PROGRESS", "LIST_PROVIDERS_OF"} | {
-    "COUNT_BY_MASTER"
+    *("COUNT_WRAPPED_BY_MASTER", "COUNT_INSTALLED", "COUNT_OPEN_JOBS", "LIST_APPLICATIONS")
 }
 
 
@@ -66,6 +69,10 @@ def test_a_statement_finds_its_rows_by_an_index(folder: Path, name: str) -> None
         ("LIST_DUE_MESSAGES", "ix_control_out_due"),
         ("LIST_ORDERS", "ix_key_order_ordered_at"),
         ("LIST_ARRIVALS", "ix_control_in_received_at"),
+        ("LIST_JOBS_OF", "ix_job_device_id_created_at"),
+        ("LIST_OPEN_JOBS", "ix_job_open"),
+        ("LIST_OLD_JOBS", "ix_job_closed"),
+        ("COUNT_OPEN_JOBS", "ix_job_open"),
     ],
 )
 def test_a_statement_of_upkeep_begins_with_the_index_made_for_it(folder: Path, name: str, index: str) -> None:

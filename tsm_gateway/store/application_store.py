@@ -71,8 +71,7 @@ def retire(
     cursor: sqlite3.Cursor, name: str, version: Version, reason: str, at: int
 ) -> tuple[Application, Act]:
     """Take a version from the published ones. Raises NotKnown, MoveNotAllowed, RowDamaged."""
-    known = find_application(cursor, name, version)
-    _must_be_published(known, "retire")
+    known = published_application(cursor, name, version, "retire")
     retired = known._replace(state=ApplicationState.RETIRED)
     *_, state, _, crc = application_row(retired)
     cursor.execute(UPDATE_APPLICATION, (state, crc, known.digest))
@@ -83,9 +82,8 @@ def assign(cursor: sqlite3.Cursor, rule: Rule, reason: str) -> Act:
     """Put a rule. Raises NotKnown, MoveNotAllowed, ValueError for a subject that its scope does not have."""
     belong_together(rule.scope is Scope.ALL, not rule.subject)
     if rule.version is not None:
-        known = find_application(cursor, rule.application, rule.version)
-        if rule.wanted:
-            _must_be_published(known, "assign")
+        find = published_application if rule.wanted else find_application
+        find(cursor, rule.application, rule.version)
     elif cursor.execute(LIST_VERSIONS, (rule.application,)).fetchone() is None:
         raise NotKnown(what="application", name=rule.application)
     if rule.scope is Scope.DEVICE:
@@ -114,7 +112,11 @@ def find_application(cursor: sqlite3.Cursor, name: str, version: Version) -> App
     return read_application(row)
 
 
-def _must_be_published(application: Application, move: str) -> None:
-    if application.state is not ApplicationState.PUBLISHED:
-        state = "retired already" if move == "retire" else application.state.value
-        raise MoveNotAllowed(name=application.name, version=str(application.version), move=move, state=state)
+def published_application(
+    cursor: sqlite3.Cursor, name: str, version: Version, move: str = "assign"
+) -> Application:
+    """One version that is not retired. Raises NotKnown, MoveNotAllowed naming the `move`, RowDamaged."""
+    known = find_application(cursor, name, version)
+    if known.state is ApplicationState.RETIRED:
+        raise MoveNotAllowed(name=name, version=str(version), move=move, state=known.state.value)
+    return known

@@ -1,4 +1,4 @@
-"""What `store check` looks at in the tables of provisioning, and the chain of the audit log."""
+"""What `store check` looks at in the tables of both channels, and the chain of the audit log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tsm_gateway.registry.audit import START, broken_links
 from tsm_gateway.store.audit_rows import read_entry
 from tsm_gateway.store.audit_statements import LIST_AUDIT, READ_AUDIT_HEAD
+from tsm_gateway.store.check_delivery_store import DELIVERY_READERS
 from tsm_gateway.store.check_statements import EVERY_ROW
 from tsm_gateway.store.provisioning_rows import (
     read_arrival,
@@ -36,6 +37,7 @@ READERS: Mapping[str, Callable[[Sequence[Any]], object]] = {
     "key_order": read_order,
     "control_in": read_arrival,
     "control_out": read_message,
+    **DELIVERY_READERS,
 }
 
 

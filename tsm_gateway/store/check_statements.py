@@ -13,6 +13,7 @@ from tsm_gateway.registry.audit import DONE
 from tsm_gateway.registry.device import DeviceState, KeyState
 from tsm_gateway.relay.states import MessageState
 from tsm_gateway.store.acts import FORGET_ELEMENTS
+from tsm_gateway.store.check_delivery_statements import DELIVERY_RULES, DELIVERY_TABLES
 from tsm_gateway.store.dialect import compiled, fixed
 from tsm_gateway.store.schema import (
     device,
@@ -186,14 +187,16 @@ RULES: Final[Mapping[str, str]] = {
             ),
         )
     ),
+    **DELIVERY_RULES,
 }
 
-# Every row of a table of provisioning, for its checksum; a cursor holds one at a time.
+# Every row of a table of either channel, for its checksum; a cursor holds one at a time.
 EVERY_ROW: Final[Mapping[str, str]] = {
     table.name: compiled(select(table).order_by(*table.primary_key.columns))
     for table in (
         *(enrolment, key_package, registration, secure_element),
         *(suspension, key_order, control_in, control_out),
+        *DELIVERY_TABLES,
     )
 }
 

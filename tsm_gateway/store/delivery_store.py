@@ -161,7 +161,8 @@ class DeliveryStore(DeliveryReads):
         """Keep QUEUED jobs of one live device, and the applications that are ASSIGNED to it by them.
 
         Raises AlreadyKnown for the id of a job, or while one of the same kind for the same application is
-        open. Closed jobs of the device above the newest `job_store.KEPT` are forgotten.
+        open; MoveNotAllowed also for a version that is retired. Closed jobs of the device above the newest
+        `job_store.KEPT` are forgotten.
         """
         with self._writer.transaction() as cursor:
             act = job_store.queue(cursor, jobs, on_device, at)

@@ -9,6 +9,7 @@ from tsm_gateway.registry.application import InstallMove, InstallState
 from tsm_gateway.registry.errors import MoveNotAllowed, NotKnown
 from tsm_gateway.registry.job import JobKind
 from tsm_gateway.store.acts import Act, facts
+from tsm_gateway.store.application_store import published_application
 from tsm_gateway.store.delivery_rows import installed_row, read_installed
 from tsm_gateway.store.delivery_statements import FIND_INSTALLED, LIST_INSTALLED, PUT_INSTALLED
 from tsm_gateway.store.owner_store import belong_together, live_device
@@ -23,8 +24,10 @@ S = InstallState
 
 
 def assign(cursor: sqlite3.Cursor, wanted: DeviceApplication, at: int) -> None:
-    """Write what a device is to have. Raises RowDamaged, ValueError for one that is not ASSIGNED."""
+    """Write what a device is to have. Raises as `queue`, ValueError for one that is not ASSIGNED."""
     belong_together(wanted.state, S.ASSIGNED)
+    published = published_application(cursor, wanted.application, wanted.version)
+    belong_together(wanted.digest, published.digest)
     known = _find(cursor, wanted.device_id, wanted.application)
     if known is not None:
         transitions.move_installed(known, InstallMove.ASSIGN, reason=wanted.reason, at=at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tsm_gateway.relay.states import MessageState
+from tsm_gateway.store.delivery_statements import DELETE_JOB, LIST_OLD_JOBS
 from tsm_gateway.store.statements import (
     DELETE_CTI,
     DELETE_MESSAGE,
@@ -31,10 +32,11 @@ class PurgeLimits(NamedTuple):
 
     done_before: int  # messages that are done and did not change since; Unix seconds
     early_before: int  # unmatched receipts that came before
+    jobs_before: int  # jobs that were closed before
 
 
 def purge(cursor: sqlite3.Cursor, now: int, limits: PurgeLimits, count: int) -> int:
-    """Delete at most `count` messages, certificate ids and receipts; returns how many.
+    """Delete at most `count` messages, certificate ids, receipts and jobs; returns how many.
 
     Also wakes what a clock that went back would have kept waiting.
     """
@@ -44,6 +46,7 @@ def purge(cursor: sqlite3.Cursor, now: int, limits: PurgeLimits, count: int) -> 
         left -= _purge_messages(cursor, state, limits.done_before, left)
     left -= _purge_rows(cursor, LIST_EXPIRED_CTIS, DELETE_CTI, now, left)
     left -= _purge_rows(cursor, LIST_OLD_EARLY, DELETE_OLD_EARLY, limits.early_before, left)
+    left -= _purge_rows(cursor, LIST_OLD_JOBS, DELETE_JOB, limits.jobs_before, left)
     return count - left
 
 

@@ -8,6 +8,7 @@ from tsm_gateway.registry.device import DeviceEntry, KeyState
 from tsm_gateway.registry.provider import ProviderEntry
 from tsm_gateway.relay.interfaces import StoreBroken
 from tsm_gateway.store.bits import ALL_ONES
+from tsm_gateway.store.delivery_statements import COUNT_WRAPPED_BY_MASTER
 from tsm_gateway.store.registry_rows import (
     DEVICE_COLUMNS,
     KEY_COLUMNS,
@@ -19,7 +20,6 @@ from tsm_gateway.store.registry_rows import (
     read_window,
 )
 from tsm_gateway.store.registry_statements import (
-    COUNT_BY_MASTER,
     FIND_DEVICE,
     FIND_DEVICE_OF,
     FIND_KEY,
@@ -161,8 +161,8 @@ class RegistryReads:
         return [read_key(row) for row in self._people.rows(LIST_ALL_KEYS, (after, limit))]
 
     def masters_in_use(self) -> dict[int, int]:
-        """How many keys each version of the master key wraps, damaged ones counted; blocking."""
-        return dict(self._people.rows(COUNT_BY_MASTER))
+        """How many keys each version of the master key wraps, cards' and damaged ones, too; blocking."""
+        return dict(self._people.rows(COUNT_WRAPPED_BY_MASTER))
 
     def _provider(self, reader: Reader, name: str) -> Provider | None:
         row = reader.row(FIND_PROVIDER, (name,))

@@ -126,9 +126,6 @@ LIST_KEYS_OF_PROVIDER: Final = compiled(
     "owner",
 )
 # Every key is looked at, its wrapped octets are not read into memory: a second for a million.
-COUNT_BY_MASTER: Final = compiled(
-    select(wrapped_key.c.master_version, func.count()).group_by(wrapped_key.c.master_version)
-)
 LIST_ALL_KEYS: Final = compiled(
     limited(select(*KEY).where(wrapped_key.c.kid > given("after")).order_by(wrapped_key.c.kid), "limit"),
     *("after", "limit"),

@@ -191,8 +191,11 @@ class SqliteStore:
             return claim_store.recover(cursor, now)
 
     def purge(self, now: int, keep_done_s: int, keep_early_s: int, limit: int) -> int:
-        """See `relay.interfaces.Spool`; also retires replaced keys whose overlap is over."""
-        limits = PurgeLimits(now - keep_done_s, now - keep_early_s)
+        """See `relay.interfaces.Spool`; also retires replaced keys whose overlap is over.
+
+        Jobs that were closed are kept as long as messages that are done.
+        """
+        limits = PurgeLimits(now - keep_done_s, now - keep_early_s, now - keep_done_s)
         with self._writer.transaction() as cursor:
             if retire_lapsed(cursor, now):
                 self._writer.registry_moved()
