@@ -127,7 +127,7 @@ def test_a_rewrap_that_broke_off_goes_on(site: Site, monkeypatch: pytest.MonkeyP
     folder = site.folder
     store = SqliteStore.open(folder / "gateway.db", mark=folder / "master.key.epoch", exclusive=False)
     with pytest.raises(KeyboardInterrupt):
-        key_rewrap.rewrap_all(store.registry, masters, stop)
+        key_rewrap.rewrap_all(store, masters, stop)
     store.close()
     result = site.done("key", "rotate", "--rewrap", "-o", "json").json
     assert (seen, result["rewrapped"], result["already"]) == ([1], 2, 1)
@@ -149,7 +149,7 @@ def test_a_slice_that_somebody_else_changes_is_read_again(
         return real(rows)
 
     monkeypatch.setattr(store.registry, "rewrap_all", conflicting)
-    assert key_rewrap.rewrap_all(store.registry, masters, lambda _: None).done == 1
+    assert key_rewrap.rewrap_all(store, masters, lambda _: None).done == 1
     store.close()
     assert len(tries) == 2
 
@@ -336,7 +336,7 @@ def test_a_rewrap_finds_what_was_added_behind_its_back(site: Site) -> None:
         path.write_bytes(both)
 
     with store_of(site) as store:
-        result = key_rewrap.rewrap_all(store.registry, masters, late)
+        result = key_rewrap.rewrap_all(store, masters, late)
     assert (told, result.done) == ([1], 2)
     assert {each.key.master_version for each in stored(site)} == {2}
 

@@ -133,13 +133,13 @@ def _rewrap(settings: Settings, master: Path | None, form: Form, ask: Ask | None
     with held_masters(settings, master) as masters, existing_store(settings) as store:
         if ask is not None:
             ask(must_know(settings, masters.current.version))
-        result = rewrap_all(store.registry, masters, _tell)
+        result = rewrap_all(store, masters, _tell)
     show_record(
         {
             "version": masters.current.version,
             "rewrapped": result.done,
             "already": result.already,
-            "unreadable": [kid.hex() for kid in result.damaged],
+            "unreadable": list(result.damaged),
         },
         form,
     )

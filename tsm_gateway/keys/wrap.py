@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 MASTER_OCTETS: Final = 32
 NONCE_OCTETS: Final = 12
+KID_OCTETS: Final = 4
 DEVICE_KEYS: Final = "device_keys"  # `Place.table` of the keys of devices …
 PROVIDER_KEYS: Final = "provider_keys"  # … and of providers
 TRAFFIC: Final = "traffic"  # `Place.purpose` of both
+CARD_KEYS: Final = "card_keys"  # `Place.table` of the key sets of cards …
+SCP03: Final = "scp03"  # … and their purpose
 _CHECK_NONCE: Final = bytes(NONCE_OCTETS)  # kept for check values; `wrap` refuses it
 _CHECK_AAD: Final = cbor2.dumps(["tsm-1", "check value"])
 _CHECK_OCTETS: Final = 4
@@ -36,7 +39,7 @@ class Place(NamedTuple):
 
     table: str
     row: bytes  # the row's primary key
-    owner: str  # device id or provider name
+    owner: str  # device id, provider name, or a card's app SE id in hexadecimal
     kid: bytes  # 4 octets
     purpose: str  # what the key is for; a key of one purpose is never used for another
 
@@ -44,6 +47,16 @@ class Place(NamedTuple):
 def traffic_place(table: str, owner: str, kid: bytes) -> Place:
     """Where the random key `kid` (4 octets) of `owner` is stored: DEVICE_KEYS or PROVIDER_KEYS."""
     return Place(table=table, row=kid, owner=owner, kid=kid, purpose=TRAFFIC)
+
+
+def card_place(app_se: bytes, kvn: int) -> Place:
+    """Where the key set `kvn` (its key version number, 0x01..0x7f) of the card `app_se` is stored.
+
+    What is wrapped there is ENC || MAC || DEK, and the receipt key behind them where the card has one.
+    """
+    number = bytes([kvn])
+    kid = number.rjust(KID_OCTETS, b"\0")
+    return Place(table=CARD_KEYS, row=app_se + number, owner=app_se.hex(), kid=kid, purpose=SCP03)
 
 
 class MasterKey(NamedTuple):
