@@ -12,7 +12,10 @@ from tests.cli.conftest import free_port
 from tests.cli.life import D, deliver, put, store_of
 from tests.cli.status_pages import answering
 from tests.provisioning.authority import Authority, p256, pem
+from tsm_gateway.daemon.rekey_policy import TRIES
+from tsm_gateway.registry.control import ControlMessage, ControlState
 from tsm_gateway.store.audit_triggers import TRIGGERS
+from tsm_gateway.store.control_store import insert_message
 from tsm_gateway.store.lock_store import StoreLock
 
 if TYPE_CHECKING:
@@ -176,6 +179,25 @@ def test_devices_and_keys_that_stand_still_are_counted(provisioned: Provisioned)
     assert [text.split()[0] for text in texts] == ["1", "1"]
     assert "registered" in texts[0]
     assert "confirmed" in texts[1]
+
+
+def test_a_device_that_confirms_none_of_its_new_keys_is_named_as_given_up(provisioned: Provisioned) -> None:
+    site = provisioned.site
+    name = put(site, 1, D.ACTIVE)
+    with store_of(site) as store:
+        for epoch in range(2, 2 + TRIES):
+            texts = [text for _, text in provisioned.found("devices")]
+            assert not [text for text in texts if "none of" in text]
+            kid = deliver(site, store, name, epoch)
+            message = ControlMessage(
+                *(kid, name, kid, "+4915550001167", b"package", ControlState.FAILED),
+                *(9, NOW, NOW, NOW, "permanent"),
+            )
+            with store._writer.transaction() as cursor:
+                insert_message(cursor, message)
+            store.flush()
+    (text,) = [text for _, text in provisioned.found("devices") if "none of" in text]
+    assert text.startswith(f"1 confirmed none of {TRIES} ")
 
 
 def test_a_broken_audit_log_is_no_matter_of_backups(site: Site) -> None:

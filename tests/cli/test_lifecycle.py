@@ -209,6 +209,7 @@ def test_a_new_number_suspends_until_the_element_proves_itself(site: Site) -> No
     result = site.done("device", "number", name, NUMBER, "--reason", "new SIM", "-o", "json")
     assert (result.json["state"], result.json["msisdn"]) == ("suspended", "+49…88")
     assert "proved itself" in result.err
+    assert "--delivery sms" in result.err, "what helps a phone without a data connection"
     refused = site("device", "resume", name)
     assert refused.code == 6
     assert "[proof-wanted]" in refused.err

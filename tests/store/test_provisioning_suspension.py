@@ -29,7 +29,7 @@ from tsm_gateway.registry.control import ControlState
 from tsm_gateway.registry.device import DeviceState, KeyState
 from tsm_gateway.registry.errors import MoveNotAllowed, ProofWanted
 from tsm_gateway.registry.key_package import Delivery
-from tsm_gateway.registry.suspension import SuspensionKind
+from tsm_gateway.registry.suspension import STRAYED, SuspensionKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +116,7 @@ def test_what_was_queued_for_the_air_goes_no_further(
 @pytest.mark.parametrize(("arrive", "state"), LIVE)
 @pytest.mark.parametrize(("kind", "proof_wanted"), WAYS)
 @pytest.mark.parametrize("delivery", list(Delivery))
+@pytest.mark.parametrize("made_at", [NOW, NOW + 1], ids=["as old", "newer"])
 def test_a_suspended_device_gets_no_key_but_the_one_it_has_to_prove_itself_with(
     store: SqliteStore,
     arrive: Arrive,
@@ -123,15 +124,19 @@ def test_a_suspended_device_gets_no_key_but_the_one_it_has_to_prove_itself_with(
     kind: SuspensionKind,
     proof_wanted: bool,
     delivery: Delivery,
+    made_at: int,
 ) -> None:
     arrive(store)
     suspend(store, kind, proof_wanted=proof_wanted)
-    made = package(10, 2, delivery=delivery)
+    made = package(10, 2, delivery=delivery, made_at=made_at)
     message = control(10, 2) if delivery is Delivery.SMS else None
-    if proof_wanted and delivery is Delivery.CHANNEL:
+    sendable = made_at > NOW and kind not in STRAYED
+    if proof_wanted and (delivery is Delivery.CHANNEL or sendable):
         store.provisioning.deliver(pending(10, 2), UNUSED, made, message, at=LATER)
         store.flush()
         assert key_states(store)[2] is KeyState.PENDING
+        due = [each.kid for each in store.provisioning.due_controls(LATER, 9)]
+        assert due == ([made.kid] if message else [])
     else:
         before = standing(store)
         with pytest.raises(MoveNotAllowed):

@@ -131,6 +131,46 @@ def test_a_key_whose_successor_was_lost_on_the_air_is_overdue_again(
     assert kid_of(10, 1) in overdue(store, **criteria)
 
 
+def sent(store: SqliteStore, epoch: int, *, at: int) -> None:
+    """The next key of device 10, in short messages that the network took at that second."""
+    message = control(10, epoch)
+    store.provisioning.deliver(pending(10, epoch), UNUSED, package(10, epoch), message, at=NOW)
+    store.provisioning.move_control(
+        message.message_id, ControlState.SENT, attempts=1, due_at=NOW, reason="", at=at
+    )
+    store.flush()
+
+
+@pytest.mark.parametrize("criteria", [{"created_before": NOW + 1}, {"packets": 1}])
+def test_a_key_whose_successor_was_sent_and_never_confirmed_is_overdue_again(
+    store: SqliteStore, criteria: dict[str, int]
+) -> None:
+    activated(store)
+    use(store, kid_of(10, 1), FIRST_PIV + 5)
+    sent(store, 2, at=NOW + 60)
+    assert kid_of(10, 1) not in overdue(store, **criteria)
+    assert kid_of(10, 1) not in overdue(store, silent_before=NOW + 60, **criteria)
+    assert kid_of(10, 1) in overdue(store, silent_before=NOW + 61, **criteria)
+    sent(store, 3, at=NOW + 90)
+    assert kid_of(10, 1) not in overdue(store, silent_before=NOW + 61, **criteria)
+    assert kid_of(10, 1) in overdue(store, silent_before=NOW + 91, **criteria)
+    stage_key(store, 10, 4)  # to be fetched
+    store.flush()
+    assert kid_of(10, 1) not in overdue(store, silent_before=NOW + 999, **criteria)
+
+
+def test_devices_that_confirmed_none_of_so_many_keys_are_counted(store: SqliteStore) -> None:
+    activated(store)
+    for epoch in (2, 3):
+        sent(store, epoch, at=NOW)
+    assert store.provisioning.given_up(silent_before=NOW + 1, tries=3) == 0
+    assert store.provisioning.given_up(silent_before=NOW, tries=2) == 0
+    assert store.provisioning.given_up(silent_before=NOW + 1, tries=2) == 1
+    store.provisioning.register(registration(10, 3), overlap_s=OVERLAP_S, at=NOW)
+    store.flush()
+    assert store.provisioning.given_up(silent_before=NOW + 1, tries=1) == 0
+
+
 def test_a_replaced_key_is_not_overdue(store: SqliteStore) -> None:
     activated(store)
     stage_key(store, 10, 2, created_at=NOW + 10)
