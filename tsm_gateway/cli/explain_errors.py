@@ -215,6 +215,34 @@ REMEDIES: Mapping[str, str] = {
     "session. If it comes again, ask the card's maker.",
     "card-keys-malformed": "Mend the line of the manifest: enc, mac and dek are 16, 24 or 32 octets each and "
     "of one length, the key version is 1 to 127.",
+    # deliveries to cards
+    "not-for-an-app-element": _DEFECT,
+    "secret-bound-for-app-element": "Nothing left. It names the secret: find out how that came into the "
+    "application or its parameters, retire the version (`application retire`), and give the device new keys "
+    "(`device rekey`).",
+    "card-too-weak": "The card's issuer has to hand over cards with i = 60, 61, 70 or 71 (SCP03 with R-MAC "
+    "and R-ENC), and a manifest that says so.",
+    "script-answers-malformed": "The agent has to stop behind the first answer that is not 9000, and to "
+    "bring back all answers so far, unchanged: see its own log.",
+    "card-content-unexpected": "See what the card holds (`card inventory`); the job begins anew by itself.",
+    "card-step-failed": "See the step and status word beside it: the card says why. It is tried again.",
+    "card-memory-full": "Remove an application from the device (`application remove`), or publish a smaller "
+    "version; then `application retry`.",
+    "card-load-file-refused": "Compare the card's verifying key with the one the version is signed with "
+    "(`card show`, `application show`); sign it anew (`application sign`), then `application retry`.",
+    "card-install-refused": "See what the application demands when it is installed (AIDs, privileges), "
+    "publish a version that asks for no more, then `application retry`.",
+    "card-parameters-refused": "The application does not take the parameters of this gateway (DGI 0101): ask "
+    "who wrote it; then `application retry`.",
+    "card-keys-refused": "The card takes no key set of this length or version: ask its issuer.",
+    "card-conditions-not-met": "Another application may use what is to go: see `card inventory`. It is tried "
+    "again.",
+    "card-channel-lost": _RETRY_BY_ITSELF,
+    "card-content-missing": _RETRY_BY_ITSELF,
+    "card-locked": "Ask the card's issuer to unlock it: it is tried again.",
+    "card-command-unknown": "See the step and status word beside it, and ask the card's issuer whether it "
+    "does that. It is tried again.",
+    "card-trouble": _RETRY_BY_ITSELF,
     # channel 1 itself
     "request-malformed": _PEER_OCTETS,
     "path-unknown": "The device's agent asks for a path that is not in the description: "

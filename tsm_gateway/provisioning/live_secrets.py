@@ -1,0 +1,75 @@
+"""What must never reach an app SE, in the one form the guard needs: short runs of every live secret.
+
+A secret is cut into its runs of eight octets, forwards and backwards. Outgoing octets that hold one of
+them hold a piece of the secret: by chance that happens once in some 10**12 applications.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from tsm_gateway.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
+
+GRAM_OCTETS: Final = 8
+
+
+class LiveSecrets:
+    """The secrets of one device at this moment, each under a label fit for a log; it never shows them.
+
+    Give it what is random throughout: a key, a handle hash, a signature, the sealed part of a package. Of a
+    record with names and numbers in it, give the random fields only: an app SE's own id, found in an
+    answer to it, would be an alarm without a cause.
+    """
+
+    __slots__ = ("_labels", "grams")
+
+    def __init__(self, labels: Mapping[bytes, str]) -> None:
+        """Use `of`; `labels` names the secret each run of eight octets belongs to."""
+        self._labels = dict(labels)
+        self.grams: AbstractSet[bytes] = frozenset(self._labels)
+
+    @classmethod
+    def of(cls, secrets: Iterable[tuple[str, Secret]]) -> LiveSecrets:
+        """Take labelled secrets, for example ("device key, epoch 3", key); eight octets each at least.
+
+        Raises TypeError for what is no `Secret`, ValueError for one that is too short to be told from chance.
+        """
+        labels: dict[bytes, str] = {}
+        for label, secret in secrets:
+            for gram in _grams(secret):
+                labels.setdefault(gram, label)
+        return cls(labels)
+
+    def __or__(self, other: LiveSecrets) -> LiveSecrets:
+        """Both together; a run in both keeps the label it has here."""
+        return LiveSecrets({**other._labels, **self._labels})
+
+    def label(self, gram: bytes) -> str:
+        """Which secret one of `grams` belongs to."""
+        return self._labels[gram]
+
+    def __repr__(self) -> str:
+        """Say that there are secrets, and not how many."""
+        return "LiveSecrets(…)"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse pickle and copy."""
+        message = "live secrets are never serialised"
+        raise TypeError(message)
+
+
+def _grams(secret: Secret) -> Iterable[bytes]:
+    if type(secret) is not Secret:
+        message = "only a Secret is kept here"
+        raise TypeError(message)
+    if len(secret) < GRAM_OCTETS:
+        message = f"a secret below {GRAM_OCTETS} octets cannot be told from chance"
+        raise ValueError(message)
+    octets = secret.reveal()
+    for way in (octets, octets[::-1]):
+        for start in range(len(way) - GRAM_OCTETS + 1):
+            yield way[start : start + GRAM_OCTETS]
