@@ -56,8 +56,8 @@ def load(running: Running, command: Command) -> Answer:
     loading.octets += command.data
     daps, start, length = _heads(loading.octets)
     require_memory(running.state, length + LOAD_FILE_EXTRA)
-    missing = start + length - len(loading.octets)
-    if missing < 0 or (command.p1 == LAST and (missing or not start)):
+    missing = start + length - len(loading.octets) if start else 1  # octet at least
+    if missing < 0 or (command.p1 == LAST and missing):
         raise Refusal(Status.WRONG_DATA, "another length than the load file data block's head says")
     if command.p1 == LAST:
         return _finish(running, loading, daps, bytes(loading.octets[start:]))
