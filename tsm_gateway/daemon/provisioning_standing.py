@@ -50,7 +50,8 @@ def admitted(standing: Standing | None, who: TrustedDevice) -> Standing:
     """The standing of `who`. Raises DeviceUnknown, IdentityConflict, DeviceTerminated."""
     if standing is None:
         raise DeviceUnknown
-    if load_public_key(standing.device.certificate) != who.public_key:
+    known = standing.device.certificate
+    if known != who.der and load_public_key(known) != who.public_key:
         raise IdentityConflict(device=who.device_id)
     if standing.device.state is DeviceState.TERMINATED:
         raise DeviceTerminated

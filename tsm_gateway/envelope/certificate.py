@@ -24,7 +24,6 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Final
 
 import cbor2
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from tsm_gateway.envelope.cbor import Reader
@@ -38,6 +37,7 @@ from tsm_gateway.envelope.errors import (
 )
 from tsm_gateway.envelope.redacted import Redacted
 from tsm_gateway.envelope.signature import check_signature, signing_key
+from tsm_gateway.envelope.x509_octets import read_der
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,7 +162,7 @@ def load_public_key(der: bytes) -> SigningKey:
     Raises DeviceCertificateUnusable.
     """
     try:
-        _, key = signing_key(x509.load_der_x509_certificate(der).public_key())
+        _, key = signing_key(read_der(der).public_key())
     except (ValueError, UnsupportedAlgorithm, SigningKeyUnusable):
         raise DeviceCertificateUnusable from None
     return key

@@ -21,12 +21,12 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID
 
 from tsm_gateway.envelope.device_certificate import ID_OCTETS, is_test_only
+from tsm_gateway.envelope.x509_octets import read_der
 from tsm_gateway.provisioning.certificate_errors import (
     CertificateExpired,
     CertificateNotYetValid,
@@ -135,7 +135,7 @@ def judge_key_certificate(
     """
     found = _read(der, frozenset({KeyKind.X25519}))
     subject = found.certificate.subject
-    own = x509.load_der_x509_certificate(device.der).subject
+    own = read_der(device.der).subject
     if not list(subject) or subject.public_bytes() != own.public_bytes():
         raise KeyCertificateMismatch(reason="subject")
     vouched = find_chains(found.certificate, issuers, at)
@@ -167,7 +167,7 @@ def _read(der: bytes, kinds: frozenset[KeyKind]) -> _Read:
     if len(der) > MAX_CERTIFICATE:
         raise CertificateUnreadable
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = read_der(der)
         is_authority(certificate)  # reads all extensions, so that nothing later finds them unreadable
         list(certificate.subject)
         digest = certificate.signature_hash_algorithm

@@ -12,9 +12,9 @@ import hmac
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from tsm_gateway.envelope.x509_octets import read_der
 from tsm_gateway.provisioning.certificate_errors import CertificateRefused, CertificateUntrusted
 from tsm_gateway.provisioning.chain import find_chains
 from tsm_gateway.provisioning.proof_errors import ElementIdMismatch
@@ -53,7 +53,7 @@ def _rules(certificate: bytes, issuers: Sequence[Issuer], at: int) -> set[Elemen
     if ElementIdRule.SERIAL_NUMBER not in configured:
         return configured  # the same, whoever vouches: spare building the chain again
     try:
-        vouched = find_chains(x509.load_der_x509_certificate(certificate), issuers, at)
+        vouched = find_chains(read_der(certificate), issuers, at)
     except CertificateUntrusted:
         return set()
     except CertificateRefused:
@@ -64,7 +64,7 @@ def _rules(certificate: bytes, issuers: Sequence[Issuer], at: int) -> set[Elemen
 def serial_number_of(certificate: bytes) -> bytes | None:
     """The octets of the subject's one serialNumber; None when there is none, or more, or no hexadecimal."""
     try:
-        subject = x509.load_der_x509_certificate(certificate).subject
+        subject = read_der(certificate).subject
         (found,) = subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
         text = found.value
         return bytes.fromhex(text) if isinstance(text, str) and text.isalnum() else None

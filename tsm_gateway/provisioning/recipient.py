@@ -21,6 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from tsm_gateway.envelope.x509_octets import read_der
 from tsm_gateway.keys.errors import RecipientUnusable
 from tsm_gateway.keys.seal import Kem, sealing_key
 from tsm_gateway.provisioning.certificate_errors import CertificateUnreadable, CertificateUsage
@@ -71,7 +72,7 @@ def _recipient(der: bytes, key: object, beside: bytes = b"") -> Recipient:
 def _key_of(der: bytes) -> object:
     """The public key of a certificate that, if it states its uses, lets a key be sealed to it."""
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = read_der(der)
         key = certificate.public_key()
         usage = _usage(certificate)
     except (ValueError, UnsupportedAlgorithm):

@@ -6,12 +6,14 @@ Each raises one of `UNREADABLE`, as the crypto library does, when the extensions
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from tsm_gateway.envelope.x509_octets import read_der
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,15 +41,15 @@ def same_certificate(one: bytes, other: bytes) -> bool:
     """
     if one == other:
         return True
-    first, second = (x509.load_der_x509_certificate(each) for each in (one, other))
+    first, second = (read_der(each) for each in (one, other))
     return first.tbs_certificate_bytes == second.tbs_certificate_bytes
 
 
 def value_of(extensions: Extensions, kind: type[T]) -> T | None:
     """The extension of that kind; None when there is none."""
     for extension in extensions:
-        if isinstance(extension.value, kind):
-            return extension.value
+        if extension.oid == kind.oid:
+            return cast("T", extension.value)
     return None
 
 
