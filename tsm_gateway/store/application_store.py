@@ -118,5 +118,6 @@ def published_application(
     """One version that is not retired. Raises NotKnown, MoveNotAllowed naming the `move`, RowDamaged."""
     known = find_application(cursor, name, version)
     if known.state is ApplicationState.RETIRED:
-        raise MoveNotAllowed(name=name, version=str(version), move=move, state=known.state.value)
+        state = f"{known.state.value} already" if move == "retire" else known.state.value
+        raise MoveNotAllowed(name=name, version=str(version), move=move, state=state)
     return known
