@@ -176,3 +176,26 @@ def test_user_and_directories_are_made_as_the_unit_wants_them(tmp_path: Path) ->
     for directory in settings_of(UNIT)["StateDirectory"][0].split():
         assert (tmp_path / "var" / "lib" / directory).stat().st_mode & 0o7777 == 0o2770
     assert (tmp_path / "etc" / "tsm-gateway").stat().st_mode & 0o777 == 0o750
+
+
+def test_the_drop_in_for_channel_2_gives_what_the_sample_names() -> None:
+    """Its credential and its port are those of [provisioning.delivery] in the sample, and no signing key."""
+    drop_in = UNITS / "tsm-gateway-provisioning.service.d" / "delivery.conf"
+    given = settings_of(drop_in)
+    sample = (ROOT / "config" / "gateway.toml").read_text()
+    delivery = sample.partition("# [provisioning.delivery]")[2].partition("[[provisioning.delivery.issuer]]")[0]
+    named = re.findall(r'^# key = "credential:([^"]+)"', delivery, flags=re.MULTILINE)
+    assert [each.partition(":")[0] for each in given["LoadCredential"]] == named
+    port = re.search(r'^# listen = "[^:]+:(\d+)"', delivery, flags=re.MULTILINE)
+    assert port is not None
+    assert given["SocketBindAllow"] == [f"ipv4:tcp:{port[1]}"]
+    assert "signing" not in drop_in.read_text().partition("[Service]")[2]
+
+
+def test_the_drop_in_for_channel_2_means_something_to_systemd(runnable: Path) -> None:
+    folder = runnable.with_name(f"{runnable.name}.d")
+    folder.mkdir()
+    drop_in = UNITS / "tsm-gateway-provisioning.service.d" / "delivery.conf"
+    (folder / "delivery.conf").write_text(drop_in.read_text())
+    judged = analyze("verify", runnable)
+    assert (judged.returncode, judged.stderr) == (0, "")
