@@ -7,6 +7,7 @@ from __future__ import annotations
 
 BLOCK = 239  # the most that pads to 240 octets and leaves room for a C-MAC of eight
 SECURITY_DOMAINS, APPLICATIONS, LOAD_FILES = 0x80, 0x40, 0x20  # P1 of GET STATUS
+ROW, AID = 0xE3, 0x4F  # tags in its answer
 SELECTABLE = bytes.fromhex("00")  # no privilege
 
 
@@ -49,3 +50,39 @@ def delete_with_instances(aid: bytes) -> bytes:
 
 def get_status(of: int) -> bytes:
     return bytes([0x80, 0xF2, of, 0x02]) + tlv("4F", b"")
+
+
+def key_information() -> bytes:
+    return bytes.fromhex("80CA00E0")
+
+
+def objects(octets: bytes) -> list[tuple[int, bytes]]:
+    """The tags of one octet in `octets`, with their values of at most 127; longer tags are passed over."""
+    found, at = [], 0
+    while at < len(octets):
+        tag, start = octets[at], at + 2 + (octets[at] & 0x1F == 0x1F)
+        at = start + octets[start - 1]
+        found.append((tag, octets[start:at]))
+    return found
+
+
+def load_file_data_block(package: bytes, applet: bytes, code_octets: int) -> bytes:
+    """A package of one applet in CAP format 2.1 (Java Card VM Specification, chapter 6), no Descriptor.
+
+    Its code is nothing a card could run: `code_octets` of Method that tell where they stand.
+    """
+    parts = {
+        1: bytes.fromhex("DECAFFED 01 02 04 00 01") + lv(package),  # Header: with applets, version 1.0
+        4: bytes(1),  # Import: none
+        3: bytes([1]) + lv(applet) + bytes(2),
+        6: b"",  # Class
+        7: bytes(at % 251 for at in range(code_octets)),
+        8: bytes(10),  # StaticField
+        5: bytes(2),  # ConstantPool
+        9: bytes(4),  # RefLocation
+    }
+    directory = 31
+    sizes = {tag: len(part) for tag, part in parts.items()} | {2: directory}
+    told = b"".join(sizes.get(tag, 0).to_bytes(2, "big") for tag in range(1, 12))
+    parts = {1: parts[1], 2: told.ljust(directory - 2, b"\0") + bytes([1, 0])} | parts  # one applet
+    return b"".join(bytes([tag]) + len(part).to_bytes(2, "big") + part for tag, part in parts.items())

@@ -1,4 +1,4 @@
-"""A PC/SC service with one virtual reader, alone in a network of its own, and a card that is put into it.
+"""A PC/SC service with a virtual reader, alone in a network of its own, and a card that is put into it.
 
 vpcd, the driver of the reader, listens on every interface for a card to connect. Here that is the loopback
 of a namespace nobody else is in. The service's socket lies in a folder of its own, so that what real PC/SC
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 NAME = "Virtual PCD"
-READER = f"{NAME} 00 00"  # the driver has two slots; the second stays empty
-PORT = 35963
-READERS = f"""
+READERS = (f"{NAME} 00 00", f"{NAME} 00 01")  # the driver has two slots,
+PORTS = (35963, 35964)  # and a card connects to the port of one
+CONFIGURATION = f"""
 FRIENDLYNAME "{NAME}"
-DEVICENAME   /dev/null:{PORT:#x}
+DEVICENAME   /dev/null:{PORTS[0]:#x}
 LIBPATH      {DRIVER}
-CHANNELID    {PORT:#x}
+CHANNELID    {PORTS[0]:#x}
 """
-CAME, WENT = f"Card inserted into {READER}", f"Card Removed From {READER}"
+CAME, WENT = "Card inserted into", "Card Removed From"
 START_S, NOTICE_S, ASK_S = 10.0, 10.0, 20.0
 
 # $1 is the folder that becomes /run/pcscd; nothing outside sees these mounts. Should the test die, so does
@@ -57,7 +57,7 @@ class PcscService:
         self._folder = Path(tempfile.mkdtemp(prefix="pcsc-", dir="/tmp"))  # a socket's path is a short one
         for name in ("readers", "no-usb-drivers"):
             (self._folder / name).mkdir()
-        (self._folder / "readers" / "vpcd").write_text(READERS)
+        (self._folder / "readers" / "vpcd").write_text(CONFIGURATION)
         self.env = os.environ | {"PCSCLITE_CSOCK_NAME": str(self._folder / "pcscd.comm")}
         self._program = Program(
             [*unshare, "--", "sh", "-euc", ENTER, "sh", str(self._folder)],
@@ -87,9 +87,10 @@ class PcscService:
             [tool, *words], env=self.env, capture_output=True, text=True, timeout=ASK_S, check=False
         )
 
-    def holds_card(self) -> bool:
-        """Whether a card is in the reader, as pcscd said last."""
-        said = [line for line in self.log if CAME in line or WENT in line]
+    def holds_card(self, slot: int) -> bool:
+        """Whether a card is in that slot, as pcscd said last."""
+        events = (f"{CAME} {READERS[slot]}", f"{WENT} {READERS[slot]}")
+        said = [line for line in self.log if line.endswith(events)]
         return bool(said) and CAME in said[-1]
 
     def stop(self) -> None:
@@ -100,12 +101,12 @@ class PcscService:
 class CardInReader:
     """A virtual card as a process of its own; away when it ends, and what it says is kept."""
 
-    def __init__(self, service: PcscService, command: Sequence[str]) -> None:
+    def __init__(self, service: PcscService, command: Sequence[str], slot: int = 0) -> None:
         """Put in the card that `command` is; back when a host can see it."""
-        self._service = service
+        self._service, self._slot = service, slot
         self.program = Program([*service.inside(), *command], cwd=ROOT)
         try:
-            wait_for(service.holds_card, "the card in the reader", NOTICE_S)
+            wait_for(lambda: service.holds_card(slot), "the card in the reader", NOTICE_S)
         except pytest.fail.Exception as error:
             self.program.stop()
             said = "\n".join([*self.program.lines[-20:], *service.log[-20:]])
@@ -119,12 +120,13 @@ class CardInReader:
     def stop(self) -> None:
         """End it; back when no host can see it."""
         self.program.stop()
-        wait_for(lambda: not self._service.holds_card(), "the reader without the card", NOTICE_S)
+        wait_for(lambda: not self._service.holds_card(self._slot), "the reader without the card", NOTICE_S)
 
 
-def own_card(*words: str) -> list[str]:
-    """The command that is this project's virtual card, put into the reader of this module."""
-    return [sys.executable, "-m", "tsm_gateway", "virtual", "card", "--vpcd", f"127.0.0.1:{PORT}", *words]
+def own_card(file: Path, slot: int = 0) -> list[str]:
+    """The command that is this project's virtual card: the one in `file`, put into that slot."""
+    words = ("--file", str(file), "--vpcd", f"127.0.0.1:{PORTS[slot]}")
+    return [sys.executable, "-m", "tsm_gateway", "virtual", "card", *words]
 
 
 def _path() -> str:

@@ -1,8 +1,8 @@
 """A second reading of SCP03 and PC/SC: `yubikit` of the PyPI package yubikey-manager, one JSON job per line.
 
 Runs in an environment of its own and shares nothing with the product but the octets. The session is
-`yubikit`'s (AES-128, S8, security level 0x33), as are PUT KEY, key information and the removal of key sets;
-of card content management it knows nothing, so the test hands over those commands whole and gets the answer.
+`yubikit`'s (AES-128, S8, security level 0x33), and so is PUT KEY. Of card content management it knows
+nothing: the test hands over those commands whole and gets the answer.
 """
 
 from __future__ import annotations
@@ -50,10 +50,6 @@ class Host:
         """Send one command, secured when a session is open; the data of an answer 9000."""
         command = bytes.fromhex(job["command"])
         return {"octets": self._session.protocol.send_apdu(*command[:4], command[4:]).hex()}
-
-    def keys(self, _job: dict[str, Any]) -> dict[str, Any]:
-        """The key information template: [key id, version] of every key on the card."""
-        return {"keys": [list(ref) for ref in self._session.get_key_information()]}
 
     def put_keys(self, job: dict[str, Any]) -> dict[str, Any]:
         """PUT KEY: the set `keys` as version `kvn`, instead of the version `instead_of` (0: besides)."""

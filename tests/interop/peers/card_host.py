@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.interop.peers.pcsc import READER
+from tests.interop.peers.pcsc import READERS
 from tests.interop.peers.program import Program
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ ANSWER_S = 20.0
 
 
 class YubikitHost:
-    """A host with one card in the virtual reader."""
+    """A host of the card in the first slot."""
 
     def __init__(self, service: PcscService) -> None:
         """Start it; skips the test where its environment is not made, which the build machine has."""
@@ -31,7 +31,8 @@ class YubikitHost:
         if not python.exists():
             missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
             missing("no environment with yubikey-manager (scripts/_env interop-card, or TSM_CARD_PYTHON)")
-        self._program = Program([str(python), str(PEER)], env=service.env, cwd=PEER.parent)
+        # -P: what lies beside the peer is ours, and none of its modules
+        self._program = Program([str(python), "-P", str(PEER)], env=service.env, cwd=PEER.parent)
         self._asked = 0
 
     def ask(self, verb: str, **job: Any) -> dict[str, Any]:
@@ -45,7 +46,7 @@ class YubikitHost:
 
     def connect(self) -> bytes:
         """Select the issuer security domain of the card in the reader, without a session; its ATR."""
-        return self._octets(self.ask("connect", reader=READER))
+        return self._octets(self.ask("connect", reader=READERS[0]))
 
     def authenticate(self, kvn: int, keys: Sequence[bytes]) -> dict[str, Any]:
         """Open a session under `keys` (ENC, MAC, DEK), at security level 33."""
@@ -55,10 +56,6 @@ class YubikitHost:
         """Give the card new static keys in an open session."""
         return self.ask("put_keys", kvn=kvn, keys=[key.hex() for key in keys], instead_of=instead_of)
 
-    def key_versions(self) -> set[int]:
-        """The versions of the key sets on the card."""
-        return {version for _, version in self.ask("keys")["keys"]}
-
     def send(self, command: bytes) -> tuple[bytes, int]:
         """(data, status word) of one command: CLA INS P1 P2 and the data field."""
         answered = self.ask("send", command=command.hex())
@@ -67,6 +64,7 @@ class YubikitHost:
         return self._octets(answered), 0x9000
 
     def stop(self) -> None:
+        self.ask("disconnect")
         self._program.stop()
 
     @staticmethod
