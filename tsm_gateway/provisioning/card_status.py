@@ -8,7 +8,8 @@ FF21 <len> { 81 applications (1..4)  82 free non-volatile (1..4)  83 free volati
 A card that has more to say than fits answers 6310, and goes on when asked for what follows; it may cut
 anywhere, so the pages are put together before they are read.
 
-References: GlobalPlatform Card Specification 2.3 §11.4.3, ETSI TS 102 226 (extended card resources information).
+References: GlobalPlatform Card Specification 2.3 §11.4.3; ETSI TS 102 226, extended card resources
+information.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ from tsm_gateway.registry.card import CardContent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MORE: Final = 0x6310
-NOTHING_THERE: Final = 0x6A88  # no entry of that kind
 MOST_PAGES: Final = 64
 MOST_ENTRIES: Final = 512
 

@@ -53,6 +53,7 @@ class LoadFile:
         if not 1 <= len(self.octets) <= _LONGEST:
             message = f"a load file data block has 1 to {_LONGEST} octets, not {len(self.octets)}"
             raise ValueError(message)
+        object.__setattr__(self, "octets", bytes(self.octets))  # what was hashed can change no more
         object.__setattr__(self, "digest", hashlib.sha256(self.octets).digest())
 
     @property

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 from tsm_gateway.envelope import selftest
 from tsm_gateway.keys.errors import RecipientUnusable
 from tsm_gateway.keys.seal import SUITES, Kem, seal
-from tsm_gateway.provisioning import card_selftest
+from tsm_gateway.provisioning import application_selftest, card_selftest
 from tsm_gateway.secret import Secret
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def run(*, hybrid: bool) -> None:
     selftest.run()
     selftest.ask(_TESTS)
     selftest.ask(card_selftest.TESTS)
+    selftest.ask(application_selftest.TESTS)
     if hybrid:
         selftest.ask({"hpke-xwing": _xwing})
 
