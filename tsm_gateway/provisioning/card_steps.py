@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Final
 from tsm_gateway.provisioning import app_command as say
 from tsm_gateway.provisioning import delivery_errors as why
 from tsm_gateway.provisioning.apdu import SUCCESS, status_text
+from tsm_gateway.provisioning.card_status import MORE, NOTHING_THERE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MORE: Final = 0x6310
-NOT_FOUND: Final = 0x6A88
-_NO_SUCH_DATA: Final = frozenset({NOT_FOUND, 0x6A81, 0x6A86, 0x6D00})
+_NO_SUCH_DATA: Final = frozenset({NOTHING_THERE, 0x6A81, 0x6A86, 0x6D00})
 
 
 class Step(Enum):
@@ -59,8 +58,8 @@ STEPS: Mapping[type, Step] = {
     say.PutCardKeys: Step.KEYS,
 }
 TOLERATED: Mapping[Step, frozenset[int]] = {
-    Step.STATUS: frozenset({MORE, NOT_FOUND}),
-    Step.DELETE: frozenset({NOT_FOUND}),
+    Step.STATUS: frozenset({MORE, NOTHING_THERE}),
+    Step.DELETE: frozenset({NOTHING_THERE}),
     Step.MEMORY: _NO_SUCH_DATA,
 }
 

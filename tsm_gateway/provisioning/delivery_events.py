@@ -35,10 +35,10 @@ Turn = Script | Store | Finished
 
 
 class KeysRenewed(NamedTuple):
-    """A result: the card confirmed the key set `kvn`; `replaced` is gone (0: that happened earlier)."""
+    """A result: the card holds `keys`; the set `replaced` is gone (0: it took them earlier)."""
 
-    kvn: int
-    replaced: int
+    keys: KeySet
+    replaced: int  # kvn
 
 
 class Installed(NamedTuple):
@@ -49,9 +49,9 @@ class Installed(NamedTuple):
 
 
 class Removed(NamedTuple):
-    """A result: the card does not list the load file any more."""
+    """A result: the card does not list these load files any more."""
 
-    package_aid: bytes
+    package_aids: tuple[bytes, ...]
 
 
 class Personalised(NamedTuple):

@@ -25,7 +25,7 @@ from tsm_gateway.provisioning.allowed_types import AllowedTypes
 from tsm_gateway.provisioning.app_command import APP_SE_COMMANDS, LoadBlock, PutCardKeys
 from tsm_gateway.provisioning.card_keys import put_key
 from tsm_gateway.provisioning.delivery_errors import ExclusionRefused, SecretBound
-from tsm_gateway.provisioning.live_secrets import LiveSecrets
+from tsm_gateway.provisioning.live_secrets import NO_SECRETS, LiveSecrets
 from tsm_gateway.provisioning.load_file import LoadFile
 from tsm_gateway.provisioning.readings import windows
 
@@ -56,27 +56,24 @@ def release(commands: Sequence[AppSeCommand], secrets: LiveSecrets) -> list[Comm
 class Guard:
     """`release` for one conversation: what was sent before is kept in mind, so that no cut hides a secret."""
 
-    __slots__ = ("_secrets", "_tail", "_vouched")
+    __slots__ = ("_foreign", "_secrets", "_tail", "_vouched")
 
-    def __init__(self, secrets: LiveSecrets) -> None:
-        """Look for `secrets`."""
-        self._secrets = secrets
+    def __init__(self, secrets: LiveSecrets, own: LiveSecrets = NO_SECRETS) -> None:
+        """Look for `secrets`, and for those of the card's `own`, which must not leave in clear either."""
+        self._foreign = secrets
+        self._secrets = secrets | own
         self._tail = b""
         self._vouched: frozenset[bytes] = frozenset()
 
-    def learn(self, secrets: LiveSecrets) -> None:
-        """Look for these, too, from now on."""
-        self._secrets |= secrets
-
     def vouch(self, new: KeySet, current: KeySet) -> None:
-        """Let PUT KEY of `new` under the DEK of `current` pass. Raises SecretBound for a known secret.
+        """Let PUT KEY of `new` under the DEK of `current` pass. Raises SecretBound if it is another's secret.
 
         Its three keys are secrets themselves from then on: in clear they go nowhere.
         """
-        keys = [("new card key", key) for key in (new.enc, new.mac, new.dek)]
-        self._search(windows(b"".join(key.reveal() for _label, key in keys), _EVERY_PLACE))
+        keys = LiveSecrets.of_keys(new)
+        _search(self._foreign, keys.grams)
         self._vouched |= {put_key(new, current, replaces=0).data}
-        self.learn(LiveSecrets.of(keys))
+        self._secrets |= keys
 
     def release(self, commands: Sequence[AppSeCommand]) -> list[Command]:
         """As the function `release`; a refusal leaves the guard as it was."""
@@ -96,20 +93,20 @@ class Guard:
 
     def check(self, command: Command) -> Command:
         """A command that the secure channel makes for itself (EXTERNAL AUTHENTICATE). Raises SecretBound."""
-        self._search(windows(self._tail + command.data, _EVERY_PLACE))
+        _search(self._secrets, windows(self._tail + command.data, _EVERY_PLACE))
         return command
 
     def _search_joined(self, tail: bytes, joined: bytes, unframed: bytes, *, loading: bool) -> None:
         """`joined`: the data of neighbours of one sort; `unframed`: their fields and nothing else."""
         if loading:
-            self._search(_windows_of_load_file(joined))
+            _search(self._secrets, _windows_of_load_file(joined))
         near = joined[:TAIL_OCTETS] if loading else joined
-        self._search(windows(tail + near, _EVERY_PLACE) | windows(unframed, _EVERY_PLACE))
+        _search(self._secrets, windows(tail + near, _EVERY_PLACE) | windows(unframed, _EVERY_PLACE))
 
-    def _search(self, outgoing: AbstractSet[bytes]) -> None:
-        grams = self._secrets.grams
-        if not grams.isdisjoint(outgoing):
-            raise SecretBound(which=self._secrets.label(next(iter(grams & outgoing))))
+
+def _search(secrets: LiveSecrets, outgoing: AbstractSet[bytes]) -> None:
+    if not secrets.grams.isdisjoint(outgoing):
+        raise SecretBound(which=secrets.label(next(iter(secrets.grams & outgoing))))
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
+    from tsm_gateway.provisioning.card_keys import KeySet
+
 GRAM_OCTETS: Final = 8
 
 
@@ -44,6 +46,15 @@ class LiveSecrets:
                 labels.setdefault(gram, label)
         return cls(labels)
 
+    @classmethod
+    def of_keys(cls, *key_sets: KeySet) -> LiveSecrets:
+        """Take the keys of a card's own key sets."""
+        return cls.of(
+            (f"card key set {keys.kvn:02x}", key)
+            for keys in key_sets
+            for key in (keys.enc, keys.mac, keys.dek)
+        )
+
     def __or__(self, other: LiveSecrets) -> LiveSecrets:
         """Both together; a run in both keeps the label it has here."""
         return LiveSecrets({**other._labels, **self._labels})
@@ -60,6 +71,9 @@ class LiveSecrets:
         """Refuse pickle and copy."""
         message = "live secrets are never serialised"
         raise TypeError(message)
+
+
+NO_SECRETS: Final = LiveSecrets({})
 
 
 def _grams(secret: Secret) -> Iterable[bytes]:

@@ -18,7 +18,8 @@ from tsm_gateway.provisioning.delivery_events import Result, Store
 
 Batch = tuple[AppSeCommand, ...]  # not empty
 Answers = tuple[Response, ...]  # as many; () after a Store
-Program = Generator[Batch | Store, Answers, Result]
+Request = Batch | Store
+Program = Generator[Request, Answers, Result]
 
 
 class OpenedCard(NamedTuple):
