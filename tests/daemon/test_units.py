@@ -183,7 +183,7 @@ def test_the_drop_in_for_channel_2_gives_what_the_sample_names() -> None:
     drop_in = UNITS / "tsm-gateway-provisioning.service.d" / "delivery.conf"
     given = settings_of(drop_in)
     sample = (ROOT / "config" / "gateway.toml").read_text()
-    delivery = sample.partition("# [provisioning.delivery]")[2].partition("[[provisioning.delivery.issuer]]")[0]
+    delivery = sample.partition("# [provisioning.delivery]")[2].partition("# [[")[0]
     named = re.findall(r'^# key = "credential:([^"]+)"', delivery, flags=re.MULTILINE)
     assert [each.partition(":")[0] for each in given["LoadCredential"]] == named
     port = re.search(r'^# listen = "[^:]+:(\d+)"', delivery, flags=re.MULTILINE)
