@@ -35,7 +35,7 @@ class CardLine:
     """What was said on the way to one card, and how far it was answered."""
 
     def __init__(self, script_commands: int) -> None:
-        """Send `script_commands` in one script at most. Raises ValueError below 2: a card is greeted with two."""
+        """Send `script_commands` in one script at most. Raises ValueError below the 2 of a greeting."""
         if script_commands < _LEAST:
             message = f"a script holds {_LEAST} commands or more"
             raise ValueError(message)

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Final
 from tsm_gateway.provisioning import app_command as say
 from tsm_gateway.provisioning import delivery_errors as why
 from tsm_gateway.provisioning.apdu import SUCCESS, status_text
-from tsm_gateway.provisioning.card_status import MORE, NOTHING_THERE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MORE: Final = 0x6310
+NOTHING_THERE: Final = 0x6A88
 _NO_SUCH_DATA: Final = frozenset({NOTHING_THERE, 0x6A81, 0x6A86, 0x6D00})
 
 

@@ -6,7 +6,8 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.provisioning.app_command import GetFreeMemory, GetStatus, StatusKind
-from tsm_gateway.provisioning.card_status import MORE, MOST_PAGES, read_free_memory, read_status
+from tsm_gateway.provisioning.card_status import MOST_PAGES, read_free_memory, read_status
+from tsm_gateway.provisioning.card_steps import MORE
 from tsm_gateway.provisioning.delivery_events import Listed
 
 if TYPE_CHECKING:
