@@ -243,6 +243,16 @@ def test_yubikit_loads_installs_lists_and_deletes_an_application(host: YubikitHo
     assert nothing_is_loaded(host)
 
 
+def test_yubikit_loads_a_file_of_more_blocks_than_there_are_numbers(host: YubikitHost) -> None:
+    large = gp.load_file_data_block(PACKAGE, APPLET, 62_000)
+    digest = hashlib.sha256(large).digest()
+    blocks = gp.load(large, [(DOMAIN, signature(SIGNER, digest))])
+    assert len(blocks) > 0x100  # behind FF comes 00
+    begin = gp.install_for_load(PACKAGE, DOMAIN, digest, len(large))
+    assert {host.send(command)[1] for command in (begin, *blocks, INSTALL)} == {OK}
+    assert listed(host, gp.APPLICATIONS) == {INSTANCE}
+
+
 def test_what_is_installed_is_there_after_the_card_was_away(
     service: PcscService, issued: IssuedCard, yubikit: YubikitHost
 ) -> None:

@@ -35,7 +35,7 @@ def load(load_file: bytes, signatures: list[tuple[bytes, bytes]]) -> list[bytes]
     blocks = [whole[at : at + BLOCK] for at in range(0, len(whole), BLOCK)]
     last = len(blocks) - 1
     return [
-        bytes([0x80, 0xE8, 0x80 if number == last else 0x00, number]) + block
+        bytes([0x80, 0xE8, 0x80 if number == last else 0x00, number & 0xFF]) + block
         for number, block in enumerate(blocks)
     ]
 

@@ -35,7 +35,7 @@ LIBPATH      {DRIVER}
 CHANNELID    {PORTS[0]:#x}
 """
 CAME, WENT = "Card inserted into", "Card Removed From"
-START_S, NOTICE_S, ASK_S = 10.0, 10.0, 20.0
+START_S, NOTICE_S, ASK_S = 20.0, 20.0, 20.0
 
 # $1 is the folder that becomes /run/pcscd; nothing outside sees these mounts. Should the test die, so does
 # the service (prctl PR_SET_PDEATHSIG, kept across exec).
