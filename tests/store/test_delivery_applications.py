@@ -99,7 +99,7 @@ def test_a_load_file_is_published_as_one_version(store: SqliteStore) -> None:
     ],
     ids=["octets", "size", "signature"],
 )
-def test_records_of_different_load_files_are_refused(store: SqliteStore, wrong: tuple) -> None:  # type: ignore[type-arg]
+def test_records_of_different_load_files_are_refused(store: SqliteStore, wrong: tuple) -> None:
     with pytest.raises(ValueError, match="different things"):
         store.delivery.publish(*wrong, at=NOW)
     assert store.delivery.applications() == []
