@@ -1,4 +1,4 @@
-"""A host of smart cards in a hundred lines, for the tests of the virtual card; nothing is taken from either side.
+"""A host of smart cards for the tests of the virtual card; nothing of it is taken from either side.
 
 Commands are CLA INS P1 P2 and data; sessions are SCP03 as Amendment D has it.
 """
@@ -46,7 +46,9 @@ def kdf(key: bytes, constant: int, context: bytes, octets: int) -> bytes:
     out = b""
     for block in (1, 2):
         mac = CMAC(AES(key))
-        mac.update(bytes(11) + bytes([constant, 0]) + (8 * octets).to_bytes(2, "big") + bytes([block]) + context)
+        mac.update(
+            bytes(11) + bytes([constant, 0]) + (8 * octets).to_bytes(2, "big") + bytes([block]) + context
+        )
         out += mac.finalize()
     return out[:octets]
 
@@ -151,7 +153,7 @@ class Host:
         return Reply(data, reply.sw)
 
     def send(self, head: str, data: bytes = b"", *, pad_empty: bool = False) -> Reply:
-        """A command of CLA INS P1 P2 in hexadecimal and `data`, secured within a session of level 01 or more."""
+        """A command of CLA INS P1 P2 in hexadecimal and `data`, secured within a session."""
         octets = bytes.fromhex(head)
         if not self.level:
             return self.raw(octets + (lv(data) if data else b"") + b"\0")

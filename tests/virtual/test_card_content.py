@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from tests.virtual.card_host import APPLET, ISD, PACKAGE, Host, Reply, dap, load_file, lv, tlv
+from tsm_gateway.virtual.cap_reader import read_load_file
+from tsm_gateway.virtual.cap_writer import payment_cap
 from tsm_gateway.virtual.card import Card
 from tsm_gateway.virtual.card_memory import free_memory
 from tsm_gateway.virtual.card_new import new_card
 from tsm_gateway.virtual.card_state import CardLife
-from tsm_gateway.virtual.cap_reader import read_load_file
-from tsm_gateway.virtual.cap_writer import payment_cap
 from tsm_gateway.virtual.errors import ApplicationNotInstalled
 
 OTHER = bytes.fromhex("F0998877665500")
@@ -84,7 +84,9 @@ def test_the_payment_application_of_the_cap_writer_is_a_load_file(java_card: str
     import zipfile  # noqa: PLC0415
 
     cap = zipfile.ZipFile(io.BytesIO(payment_cap(3000, (1, 2), java_card=java_card, descriptor=descriptor)))
-    order = "Header Directory Import Applet Class Method StaticField Export ConstantPool RefLocation Descriptor"
+    order = (
+        "Header Directory Import Applet Class Method StaticField Export ConstantPool RefLocation Descriptor"
+    )
     parts = {name.rpartition("/")[2].removesuffix(".cap"): cap.read(name) for name in cap.namelist()}
     package = read_load_file(b"".join(parts.get(name, b"") for name in order.split()))
     assert package.version == (1, 2)
@@ -186,7 +188,12 @@ def test_a_load_that_begins_wrong_is_refused(host: Host, wrong: dict[str, bytes]
 
 
 def test_fields_that_do_not_add_up_are_refused(host: Host) -> None:
-    for data in (b"", lv(PACKAGE), lv(PACKAGE, ISD, b"", b"", b"", b""), lv(PACKAGE, ISD, b"", b"", b"")[:-1]):
+    for data in (
+        b"",
+        lv(PACKAGE),
+        lv(PACKAGE, ISD, b"", b"", b"", b""),
+        lv(PACKAGE, ISD, b"", b"", b"")[:-1],
+    ):
         assert host.send("80E60200", data) == (b"", 0x6A80)
     assert host.send("80E60200", b"\x08" + PACKAGE) == (b"", 0x6A80)
 

@@ -162,6 +162,8 @@ class Card:
         try:
             command = _whole(volatile, read_command(apdu))
             answer = Answer() if command is None else self._run(running, command)
+            if command is not None and volatile.channel is None:
+                _require_room(command, answer)
         except Refusal as refusal:
             self.why = refusal.why
             return Answer(status=refusal.status)
@@ -247,6 +249,15 @@ def _unwrapped(volatile: Volatile, command: Command) -> Command:
     except Refusal:
         volatile.end_session()
         raise
+
+
+def _require_room(command: Command, answer: Answer) -> None:
+    """Le is not less than there is to tell (ISO/IEC 7816-4 §5.1). Raises Refusal with the right one, 6Cxx.
+
+    Not within a session: a command that is sent again there would be a replay.
+    """
+    if command.expected is not None and len(answer.data) > command.expected:
+        raise Refusal(Status.WRONG_LE | len(answer.data), "Le is less than there is to tell")
 
 
 def _end_what_others_began(volatile: Volatile, ins: int) -> None:

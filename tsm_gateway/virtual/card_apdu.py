@@ -41,6 +41,7 @@ class Status(IntEnum):
     NO_MEMORY = 0x6A84
     WRONG_P1P2 = 0x6A86
     NOT_REFERENCED = 0x6A88  # referenced data: an AID, a key, a tag
+    WRONG_LE = 0x6C00  # and the right one
     WRONG_INS = 0x6D00
     WRONG_CLA = 0x6E00
 
