@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tsm_gateway.provisioning.signing import ApplicationKey, ApplicationSigner
 
 Delegated = InstallForLoad | InstallForInstall | Delete
-_D = TypeVar("_D", InstallForLoad, InstallForInstall, Delete)
+_D = TypeVar("_D", bound=Delegated)
 
 
 def token_data(command: Delegated) -> bytes:
