@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -25,7 +26,8 @@ from tests.crash.stage import Stage
 from tsm_gateway.cli.new_keys import wrapped_key
 from tsm_gateway.keys.errors import KeyUnwrapFailed, MasterKeyMissing
 from tsm_gateway.keys.master_store import read_master
-from tsm_gateway.keys.wrap import DEVICE_KEYS, PROVIDER_KEYS, traffic_place, unwrap
+from tsm_gateway.keys.wrap import DEVICE_KEYS, PROVIDER_KEYS, card_place, traffic_place, unwrap, wrap
+from tsm_gateway.registry.card import Card, CardKeySet, CardKeyState
 from tsm_gateway.registry.device import Device, DeviceState, KeyState
 from tsm_gateway.secret import Secret
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from tsm_gateway.keys.wrap import MasterKeys
     from tsm_gateway.store.registry_rows import StoredKey
 
-KEYS, SLICE, KILLS = 2000, 50, 6
+KEYS, CARDS, SLICE, KILLS = 2000, 500, 50, 6
 SEED = int(os.environ.get("ROTATE_SEED", "0")) or int.from_bytes(os.urandom(4), "big")
 AT = 1_760_000_000
 MANNER = Manner(per_s=60.0)
@@ -87,9 +89,18 @@ def opened(known: MasterKeys, each: StoredKey, *, wrapped: bytes = b"", version:
 
 
 def check_values(stage: Stage) -> dict[bytes, bytes]:
-    """What tells every key from any other, by kid; each of them opens."""
+    """What tells every key from any other, by kid or card; each of them opens."""
     known = masters(stage)
-    return {each.key.kid: hashlib.sha256(opened(known, each).reveal()).digest() for each in stored(stage)}
+    found = {each.key.kid: opened(known, each) for each in stored(stage)}
+    for each in card_keys(stage):
+        place = card_place(each.app_se, each.kvn)
+        found[place.row] = unwrap(known, each.wrapped, each.master_version, place)
+    return {row: hashlib.sha256(secret.reveal()).digest() for row, secret in found.items()}
+
+
+def card_keys(stage: Stage) -> list[CardKeySet]:
+    with closing(stage.open_store()) as store:
+        return store.delivery.all_card_keys(limit=10 * CARDS)
 
 
 def fill(stage: Stage) -> None:
@@ -104,6 +115,16 @@ def fill(stage: Stage) -> None:
         rows.append((device, key._replace(state=state), (0, 2**64 - 1)))
     with closing(stage.open_store()) as store:
         store.registry.add_devices(rows)
+        store.delivery.import_cards(map(partial(_card, known), range(CARDS)), reason="filled", at=AT)
+        store.flush()
+
+
+def _card(known: MasterKeys, number: int) -> tuple[Card, CardKeySet]:
+    app_se = b"card %06d" % number
+    secret, place = Secret(secrets.token_bytes(48)), card_place(app_se, 0x30)
+    wrapped, version = wrap(known, secret, place, nonce=secrets.token_bytes(12))
+    keys = CardKeySet(app_se, 0x30, CardKeyState.TRANSPORT, wrapped, version, AT)
+    return Card(app_se, b"\xa0" * 8, 0x70, "maker", b"", AT), keys
 
 
 async def reloaded(daemon: Daemon) -> None:
@@ -117,7 +138,7 @@ async def story(folder: Path) -> None:
         stage.config.write_text(text)
         fill(stage)
         before, first, rows = check_values(stage), masters(stage), stored(stage)
-        assert len(set(before.values())) == len(before) > KEYS
+        assert len(set(before.values())) == len(before) > KEYS + CARDS
         daemon = await stage.running()
         load, task = stage.load(MANNER)
 
@@ -136,6 +157,7 @@ async def story(folder: Path) -> None:
         last = await command(stage, "key", "rotate", "--rewrap")
         assert last.code == 0, last
         assert check_values(stage) == before
+        assert {each.master_version for each in card_keys(stage)} == {2}
         assert (await command(stage, "key", "rotate", "--prune", "--yes")).code == 0
         await reloaded(daemon)
 

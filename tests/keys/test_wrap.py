@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tsm_gateway.keys.errors import KeyUnwrapFailed, MasterKeyMissing
-from tsm_gateway.keys.wrap import MasterKey, MasterKeys, Place, unwrap, wrap
+from tsm_gateway.keys.wrap import MasterKey, MasterKeys, Place, card_place, unwrap, wrap
 from tsm_gateway.secret import Secret
 
 if TYPE_CHECKING:
@@ -35,6 +35,19 @@ def test_a_wrapped_key_is_nonce_and_aes_gcm_over_the_place() -> None:
     aad = cbor2.dumps(["device_keys", KID, "d:00112233aabbccdd", KID, "traffic", 2])
     assert wrapped[:12] == NONCE
     assert AESGCM(b"\x02" * 32).decrypt(NONCE, wrapped[12:], aad) == DEVICE_KEY.reveal()
+
+
+def test_the_key_set_of_a_card_stands_in_its_row_under_its_number() -> None:
+    assert card_place(b"app SE 7", 0x31) == Place(
+        "card_keys", b"app SE 7\x31", b"app SE 7".hex(), b"\0\0\0\x31", "scp03"
+    )
+
+
+def test_the_key_sets_of_one_card_do_not_open_in_each_others_place() -> None:
+    wrapped, version = wrap(MASTERS, DEVICE_KEY, card_place(b"app SE 7", 0x30), nonce=NONCE)
+    for place in (card_place(b"app SE 7", 0x31), card_place(b"app SE 8", 0x30)):
+        with pytest.raises(KeyUnwrapFailed):
+            unwrap(MASTERS, wrapped, version, place)
 
 
 MOVES: dict[str, Callable[[Place], Place]] = {

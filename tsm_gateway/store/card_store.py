@@ -129,11 +129,11 @@ def keep_inventory(cursor: sqlite3.Cursor, inventory: Inventory) -> None:
 
 
 def rewrap_all(cursor: sqlite3.Cursor, rows: Iterable[Rewrap]) -> tuple[int, Act]:
-    """Replace wrapped octets; how many. Raises NotKnown, StoreConflict when they are not the old ones."""
+    """Replace wrapped octets; how many. Raises StoreConflict when they are not the old ones, or are gone."""
     count = master_version = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007 - how many there were
-        known = _find_keys(cursor, row.app_se, row.kvn)
-        if known.wrapped != row.old:
+        known = _known_keys(cursor, row.app_se, row.kvn)
+        if known is None or known.wrapped != row.old:
             raise StoreConflict(app_se=row.app_se.hex(), kvn=row.kvn)
         master_version = row.master_version
         anew = known._replace(wrapped=row.new, master_version=master_version)
@@ -154,16 +154,16 @@ def _keys_of(cursor: sqlite3.Cursor, app_se: bytes) -> list[CardKeySet]:
     return [read_card_keys(row) for row in cursor.execute(LIST_CARD_KEYS, (app_se,)).fetchall()]
 
 
-def _find_keys(cursor: sqlite3.Cursor, app_se: bytes, kvn: int) -> CardKeySet:
+def _known_keys(cursor: sqlite3.Cursor, app_se: bytes, kvn: int) -> CardKeySet | None:
     row = cursor.execute(FIND_CARD_KEYS, (app_se, kvn)).fetchone()
-    if row is None:
-        raise NotKnown(what="key set", app_se=app_se.hex(), kvn=kvn)
-    return read_card_keys(row)
+    return None if row is None else read_card_keys(row)
 
 
 def _pending(cursor: sqlite3.Cursor, app_se: bytes, kvn: int, move: str) -> CardKeySet:
     """A key set that is PENDING. Raises NotKnown, MoveNotAllowed, RowDamaged."""
-    keys = _find_keys(cursor, app_se, kvn)
+    keys = _known_keys(cursor, app_se, kvn)
+    if keys is None:
+        raise NotKnown(what="key set", app_se=app_se.hex(), kvn=kvn)
     if keys.state is not S.PENDING:
         raise MoveNotAllowed(
             name=app_se.hex(), kvn=kvn, move=move, state=keys.state.value, allowed_from=S.PENDING.value

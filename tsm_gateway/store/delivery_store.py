@@ -147,7 +147,7 @@ class DeliveryStore(DeliveryReads):
     def rewrap_card_keys(self, rows: Iterable[Rewrap]) -> int:
         """Replace wrapped octets, compare-and-set, in one transaction of its own; how many.
 
-        Raises NotKnown, or StoreConflict when they are not the old ones, and keeps none of them.
+        Raises StoreConflict when they are not the old ones, or are gone, and keeps none of them.
         """
         with self._writer.administration() as cursor:
             count, act = card_store.rewrap_all(cursor, rows)
