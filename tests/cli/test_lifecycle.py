@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from tsm_gateway.registry.control import ControlMessage, ControlState
 from tsm_gateway.registry.device import DEVICE_MOVES, DeviceMove, DeviceState, KeyState
 from tsm_gateway.registry.key_package import Delivery, KeyOrder
 from tsm_gateway.registry.suspension import SuspensionKind
+from tsm_gateway.store.control_store import insert_message
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Site
@@ -291,6 +293,20 @@ def test_it_is_told_in_how_many_short_messages_a_key_travels(
     assert f"travels in {messages} short messages" in told
     assert ("warning" in told) is warned
     assert "short messages" not in site.done("device", "rekey", name).err
+
+
+@pytest.mark.parametrize(("days", "ordered"), [(6, 0), (8, 1)])
+def test_all_are_those_too_whose_last_key_was_sent_a_week_ago_and_not_confirmed(
+    site: Site, days: int, ordered: int
+) -> None:
+    name = put(site, 1, D.ACTIVE)
+    with store_of(site) as store:
+        kid, at = deliver(site, store, name, 2), int(time.time()) - days * 86_400
+        message = ControlMessage(kid, name, kid, NUMBER, b"package", ControlState.SENT, 1, at, at, at, "")
+        with store._writer.transaction() as cursor:
+            insert_message(cursor, message)
+        store.flush()
+    assert site.done("device", "rekey", "--all", "--yes", "-o", "json").json["ordered"] == ordered
 
 
 def test_a_key_cannot_be_sent_to_a_device_without_a_number(site: Site) -> None:

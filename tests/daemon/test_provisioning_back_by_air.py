@@ -141,13 +141,16 @@ def test_a_key_ordered_before_the_number_changed_goes_to_the_new_one(tmp_path: P
     played(tmp_path, story)
 
 
-def test_a_proof_of_a_package_of_before_lifts_nothing_and_one_of_after_it_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0, 9])
+def test_a_proof_of_a_package_of_before_lifts_nothing_and_one_of_after_it_does(
+    tmp_path: Path, seconds: int
+) -> None:
     async def story(rig: Rig) -> None:
         device = rig.world.device()
         await rig.activate(device, msisdn=MSISDN)
         early, message = await sent_key(rig, device)
         late = answer(rig, device, early, message)
-        rig.world.now += 9
+        rig.world.now += seconds
         await moved(rig, device)
         rig.world.now += 1
         held, message = await sent_key(rig, device)
