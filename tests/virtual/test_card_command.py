@@ -201,6 +201,7 @@ class Vpcd:
 def reader() -> Iterator[Vpcd]:
     vpcd = Vpcd()
     yield vpcd
+    vpcd.card.close()
     vpcd.listener.close()
 
 
