@@ -36,6 +36,7 @@ class Step(Enum):
     AUTHENTICATE = "EXTERNAL AUTHENTICATE"
     ANNOUNCE = "INSTALL [for load]"
     LOAD = "LOAD"
+    LAST_LOAD = "LOAD, last block"
     INSTALL = "INSTALL [for install and make selectable]"
     DELETE = "DELETE"
     STATUS = "GET STATUS"
@@ -45,7 +46,8 @@ class Step(Enum):
     KEYS = "PUT KEY"
 
 
-STEPS: Mapping[type, Step] = {
+LOADING: Final = (Step.LOAD, Step.LAST_LOAD)
+_STEPS: Mapping[type, Step] = {
     say.SelectDomain: Step.SELECT,
     say.BeginSession: Step.BEGIN,
     say.InstallForLoad: Step.ANNOUNCE,
@@ -66,9 +68,15 @@ TOLERATED: Mapping[Step, frozenset[int]] = {
 
 _AT_STEP: Mapping[tuple[Step, int], type[why.StepFailed]] = {
     (Step.ANNOUNCE, 0x6A80): why.LoadFileRefused,
+    (Step.ANNOUNCE, 0x6A88): why.LoadFileRefused,  # no such security domain
     (Step.LOAD, 0x6A80): why.LoadFileRefused,
-    (Step.LOAD, 0x9484): why.LoadFileRefused,
+    # The last block is where the card has the whole: hash, signature and format are judged there.
+    (Step.LAST_LOAD, 0x6A80): why.LoadFileRefused,
+    (Step.LAST_LOAD, 0x6A88): why.LoadFileRefused,
+    (Step.LAST_LOAD, 0x6985): why.LoadFileRefused,
+    (Step.LAST_LOAD, 0x9484): why.LoadFileRefused,
     (Step.INSTALL, 0x6A80): why.InstallRefused,
+    (Step.INSTALL, 0x6A88): why.InstallRefused,  # no such module
     (Step.PERSONALISE, 0x6A80): why.ParametersRefused,
     (Step.STORE, 0x6A80): why.ParametersRefused,
     (Step.KEYS, 0x6A80): why.KeysRefused,
@@ -98,6 +106,13 @@ _CLASSES: Mapping[int, type[why.StepFailed]] = {
     0x65: why.CardTrouble,
     0x6F: why.CardTrouble,
 }
+
+
+def step_of(command: say.AppSeCommand) -> Step:
+    """The step a command is."""
+    if isinstance(command, say.LoadBlock) and command.last:
+        return Step.LAST_LOAD
+    return _STEPS[type(command)]
 
 
 def goes_on(step: Step, sw: int) -> bool:

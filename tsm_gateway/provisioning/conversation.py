@@ -27,7 +27,7 @@ from tsm_gateway.errors import TsmError
 from tsm_gateway.provisioning import card_errors
 from tsm_gateway.provisioning.card_line import CardLine
 from tsm_gateway.provisioning.card_opening import CardOpening
-from tsm_gateway.provisioning.card_steps import STEPS, Step
+from tsm_gateway.provisioning.card_steps import LOADING, Step, step_of
 from tsm_gateway.provisioning.delivery_events import (
     Event,
     Finished,
@@ -150,8 +150,8 @@ class Conversation:
 
     def _say(self, batch: Batch) -> Turn:
         plain = self._guard.release(batch)  # all of it, before any of it is wrapped
-        steps = [STEPS[type(each)] for each in batch]
-        self._loaded = (self._loaded[0], self._loaded[1] + steps.count(Step.LOAD))
+        steps = list(map(step_of, batch))
+        self._loaded = (self._loaded[0], self._loaded[1] + sum(step in LOADING for step in steps))
         self._answers = []
         self._line.say(zip(steps, plain, strict=True))
         return self._line.script()
@@ -170,7 +170,7 @@ class Conversation:
             for step, response in self._line.read(responses):
                 if step is not Step.AUTHENTICATE:
                     self._answers.append(response)
-                if step is Step.LOAD:
+                if step in LOADING:
                     self._loaded = (self._loaded[0] + 1, self._loaded[1])
         finally:  # what the card confirmed ahead of a failure counts
             if self._loaded != before:

@@ -53,7 +53,7 @@ class CardMemoryFull(StepFailed):
 
 
 class LoadFileRefused(StepFailed):
-    """The card refused the load file: its signature or its format is not right for this card."""
+    """The card refused the load file: signature, format or security domain are not right for this card."""
 
     code, temporary = "card-load-file-refused", False
 
