@@ -31,9 +31,7 @@ def read_body(octets: bytes, model: type[M]) -> M:
     Raises BodyMalformed for what is no JSON or names a member twice, BodyInvalid for another object.
     """
     try:
-        value = json.loads(
-            octets.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number, parse_float=_no_number
-        )
+        value = _DECODER.decode(octets.decode("utf-8"))
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         raise BodyMalformed from None
     if not isinstance(value, dict):
@@ -56,6 +54,9 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _no_number(_text: str) -> NoReturn:
     """No member is a fraction, and NaN and Infinity are no JSON."""
     raise ValueError
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number, parse_float=_no_number)
 
 
 def _told(errors: ValidationError, model: type[Asked]) -> str:

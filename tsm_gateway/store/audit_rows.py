@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # Stands for facts that cannot be read: no entry has ever had it, so the chain does not hold.
 UNREADABLE: Final = (("unreadable", "facts"), ("facts", "unreadable"))
+_written: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def entry_row(chained: ChainedEntry) -> tuple[Any, ...]:
@@ -25,10 +26,6 @@ def read_entry(row: Sequence[Any]) -> ChainedEntry:
     sequence, at, actor, action, subject, outcome, reason, facts, octets = row
     entry = AuditEntry(at, actor, action, subject, outcome, reason, _read(facts))
     return ChainedEntry(sequence, entry, octets)
-
-
-def _written(facts: Sequence[tuple[str, str]]) -> str:
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
 
 
 def _read(text: str) -> tuple[tuple[str, str], ...]:

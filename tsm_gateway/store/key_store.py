@@ -114,12 +114,14 @@ def retire_hoarded(cursor: sqlite3.Cursor, newest: WrappedKey) -> bool:
     Raises RowDamaged.
     """
     waiting = cursor.execute(COUNT_WAITING_KEYS, (newest.owner,)).fetchone()[0]
-    excess = max(0, waiting - WAITING)
+    excess = waiting - WAITING
+    if excess <= 0:  # nearly always
+        return False
     unused = cursor.execute(LIST_UNUSED_KEYS, (newest.owner, newest.kid, excess)).fetchall()
     _retire(cursor, unused)
     oldest = cursor.execute(LIST_WAITING_KEYS, (newest.owner, excess - len(unused))).fetchall()
     _retire(cursor, oldest)
-    return bool(excess)
+    return True
 
 
 def _retire(cursor: sqlite3.Cursor, rows: Iterable[Sequence[Any]]) -> None:
