@@ -75,12 +75,12 @@ def flagged(bit: int) -> bytes:
     return bytes(octets)
 
 
-def understated() -> bytes:
-    """One component deflates 64 KB more than the central directory says."""
-    entries = entries_of(sound())
-    octets = bytearray(archive([*entries[:-1], (entries[-1][0], entries[-1][1] + bytes(64_000))]))
-    at = octets.rfind(b"PK\x01\x02")
-    octets[at + 24 : at + 28] = len(entries[-1][1]).to_bytes(4, "little")
+def misstated(by: int) -> bytes:
+    """The last component unpacks to `by` octets less than the central directory says."""
+    octets = bytearray(cap_of(sound()))
+    at = octets.rfind(b"PK\x01\x02") + 24
+    stated = int.from_bytes(octets[at : at + 4], "little") + by
+    octets[at : at + 4] = stated.to_bytes(4, "little")
     return bytes(octets)
 
 
@@ -102,7 +102,8 @@ MALFORMED = {
     "component-too-large": Malformed(
         archive([*entries_of(sound()), (f"{FOLDER}Export.cap", bytes(65_539))]), "more than 65,535 octets"
     ),
-    "component-understated": Malformed(understated(), "no sound ZIP archive"),
+    "component-understated": Malformed(misstated(-5), "no sound ZIP archive"),
+    "component-overstated": Malformed(misstated(5), "another size than the archive says"),
     "no-components": Malformed(archive([("META-INF/MANIFEST.MF", b"")]), "no folder `javacard`"),
     "extended": Malformed(archive([(f"{FOLDER}Header.capx", b"")]), "extended format"),
     "two-packages": Malformed(

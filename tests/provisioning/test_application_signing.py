@@ -298,6 +298,11 @@ def test_a_receipt_of_another_form_is_refused(data: str) -> None:
         read_receipt(bytes.fromhex(data))
 
 
+def test_octets_behind_a_receipt_are_refused() -> None:
+    with pytest.raises(ReceiptMalformed):
+        read_receipt(receipt_for(PACKAGE) + b"\x00")
+
+
 @given(st.binary(max_size=80))
 def test_any_octets_are_a_receipt_or_refused(data: bytes) -> None:
     try:
