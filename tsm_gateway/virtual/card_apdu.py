@@ -45,17 +45,9 @@ class Status(IntEnum):
     WRONG_INS = 0x6D00
     WRONG_CLA = 0x6E00
 
-    @property
-    def is_error(self) -> bool:
-        """Whether the command did nothing; such a response carries neither data nor R-MAC."""
-        return self is not Status.OK and self >> 8 not in _WARNINGS
-
-
-_WARNINGS = (0x62, 0x63)
-
 
 class Refusal(Exception):
-    """The card answers with a status word and no data; nothing changed."""
+    """The card answers with a status word and nothing else, no R-MAC either; nothing changed."""
 
     def __init__(self, status: int, why: str) -> None:
         """`status`: SW1 SW2; `why`: for the trace of whoever runs the card, never sent."""

@@ -101,7 +101,10 @@ class SecureChannel:
         """`mac_octets`: 8, or 16 in S16 mode. Security level 00 until `level` is set."""
         self.keys = shaken.keys
         self.level = 0
-        self._shaken = shaken
+        self._host_cryptogram = shaken.host_cryptogram
+        self._s_enc = AES(shaken.s_enc)
+        self._counters = Cipher(self._s_enc, ECB()).encryptor()  # noqa: S305 - block by block, a counter
+        self._c_mac, self._r_mac = CMAC(AES(shaken.s_mac)), CMAC(AES(shaken.s_rmac))  # copied for each use
         self._mac_octets = mac_octets
         self._chain = bytes(_BLOCK)
         self._counter = 0
@@ -113,7 +116,7 @@ class SecureChannel:
     def authenticate(self, command: Command) -> bool:
         """Whether `command`, EXTERNAL AUTHENTICATE, has the right cryptogram and C-MAC."""
         cryptogram = self._without_mac(command)
-        return cryptogram is not None and hmac.compare_digest(cryptogram, self._shaken.host_cryptogram)
+        return cryptogram is not None and hmac.compare_digest(cryptogram, self._host_cryptogram)
 
     def unwrap(self, command: Command) -> Command:
         """The plain command in `command`. Raises Refusal (6982): end the session then."""
@@ -130,15 +133,15 @@ class SecureChannel:
         return command._replace(cla=command.cla & ~SECURE_MESSAGING, data=data)
 
     def wrap(self, answer: Answer) -> Answer:
-        """`answer` as the level protects it; a status word that is an error goes as it is."""
-        if not self.level & R_MAC or Status(answer.status).is_error:
+        """`answer` as the level protects it. Errors are refusals, and go without passing here."""
+        if not self.level & R_MAC:
             return answer
         data = answer.data
         if data and self.level & R_ENC:
             padded = (data + _PAD).ljust(len(data) // _BLOCK * _BLOCK + _BLOCK, b"\0")
             cipher = self._cbc(self._counter | _RESPONSE).encryptor()
             data = cipher.update(padded) + cipher.finalize()
-        mac = CMAC(AES(self._shaken.s_rmac))
+        mac = self._r_mac.copy()
         mac.update(self._chain + data + answer.status.to_bytes(2, "big"))
         return Answer(data + mac.finalize()[: self._mac_octets], answer.status)
 
@@ -149,7 +152,7 @@ class SecureChannel:
             return None
         length = len(command.data)
         lc = b"\0" + length.to_bytes(2, "big") if command.is_extended else bytes([length])
-        mac = CMAC(AES(self._shaken.s_mac))
+        mac = self._c_mac.copy()
         mac.update(self._chain + bytes([command.cla, command.ins, command.p1, command.p2]))
         mac.update(lc + command.data[:cut])
         whole = mac.finalize()
@@ -168,5 +171,4 @@ class SecureChannel:
         return padded[:-1]
 
     def _cbc(self, counter: int) -> Cipher[CBC]:
-        block = Cipher(AES(self._shaken.s_enc), ECB()).encryptor()  # noqa: S305 - one block, a counter
-        return Cipher(AES(self._shaken.s_enc), CBC(block.update(counter.to_bytes(_BLOCK, "big"))))
+        return Cipher(self._s_enc, CBC(self._counters.update(counter.to_bytes(_BLOCK, "big"))))
