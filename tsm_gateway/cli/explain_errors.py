@@ -292,6 +292,10 @@ REMEDIES: Mapping[str, str] = {
     "virtual-biometric-mismatch": "The virtual finger is not the one enrolled. " + _TEST_ONLY,
     "virtual-card-torn": "Put the card in again: nothing of it is half done. " + _TEST_ONLY,
     "virtual-counter-exhausted": "Enrol a new virtual handset. " + _TEST_ONLY,
+    "virtual-delivery-broken-off": "See the log of `tsm-gateway provisioning`: another agent may be at work on "
+    "the same app element. Then run `virtual deliver` again. " + _TEST_ONLY,
+    "virtual-delivery-incomplete": "`device show` tells what came of it and when it is tried again; then run "
+    "`virtual deliver` again. " + _TEST_ONLY,
     "virtual-device-unknown": "The provider's file does not list this handset: enrol both together. "
     + _TEST_ONLY,
     "virtual-fault-spec-invalid": "Write the fault as `virtual smsc --help` shows. " + _TEST_ONLY,

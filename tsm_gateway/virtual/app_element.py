@@ -50,6 +50,14 @@ class AppElement:
         self._application = application
         self.providers = providers
 
+    @property
+    def own_provider(self) -> str:
+        """The address the application was personalised with; "" when it was told none.
+
+        Raises ApplicationNotInstalled.
+        """
+        return self._application().provider_address
+
     def order(self, address: str, amount: str, currency: str) -> Order:
         """What the user is asked to approve.
 
@@ -58,8 +66,8 @@ class AppElement:
         """
         installed = self._application()
         minor, numeric = read_amount(amount, currency)
-        limit = installed.amount_limit
-        if limit is not None and numeric == installed.currency and minor > limit:
+        limit = installed.amount_limit or 0
+        if 0 < limit < minor and numeric == installed.currency:
             raise AmountInvalid(what="above the application's limit", limit=limit)
         return Order(address, minor, numeric)
 

@@ -95,7 +95,7 @@ class Parameters:
     provider_address: str = ""
     gateway_number: str = ""
     port: int = 0
-    amount_limit: int | None = None  # minor units
+    amount_limit: int | None = None  # minor units; 0: any amount
     currency: int | None = None  # ISO 4217 numeric
 
 

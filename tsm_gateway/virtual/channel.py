@@ -1,4 +1,4 @@
-"""Channel 1 as an agent speaks it: JSON over HTTP over TLS 1.3, tried again until it gets an answer.
+"""A channel as an agent speaks it: JSON over HTTP over TLS 1.3, tried again until it gets an answer.
 
 | what happens | what follows |
 |---|---|
@@ -12,7 +12,7 @@ With TLS 1.3 a server judges our certificate when the handshake is over for us, 
 makes its end drop the alert that says why; some servers send none. So after a cut the next connection first
 waits for a verdict.
 
-Every request of the channel may be repeated: the service answers the second like the first.
+Every request of either channel may be repeated: the service answers the second like the first.
 """
 
 from __future__ import annotations
@@ -194,8 +194,13 @@ def _answer(status: int, octets: bytes) -> dict[str, Any]:
 def octets_of(answer: Mapping[str, Any], name: str) -> bytes:
     """The octets in a field, standard base64; none for null. Raises FormatMalformed."""
     value = answer.get(name)
+    return base64_octets(value, name) if value is not None else b""
+
+
+def base64_octets(value: object, name: str) -> bytes:
+    """The octets of a value in the field `name`, standard base64. Raises FormatMalformed."""
     try:
-        return base64.b64decode(value, validate=True) if value is not None else b""
+        return base64.b64decode(value, validate=True)  # type: ignore[arg-type]  # TypeError says so
     except (ValueError, TypeError):
         raise FormatMalformed(what="a field that is no base64", field=name) from None
 

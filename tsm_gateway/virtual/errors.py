@@ -123,3 +123,15 @@ class ReaderUnreachable(VirtualError):
     """The virtual PC/SC reader does not take the card."""
 
     code, side, temporary = "virtual-reader-unreachable", Side.PEER, True
+
+
+class DeliveryBrokenOff(VirtualError):
+    """The session on channel 2 ended again and again before everything was delivered."""
+
+    code, side, temporary = "virtual-delivery-broken-off", Side.PEER, True
+
+
+class DeliveryIncomplete(VirtualError):
+    """Something that is to be on the app element is not installed."""
+
+    code, side, temporary = "virtual-delivery-incomplete", Side.PEER, True

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import random
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tsm_gateway.virtual.app_element import AppElement, Carriage
 from tsm_gateway.virtual.biometric import Finger, Sensor, new_pairing
+from tsm_gateway.virtual.cap_writer import APPLET_AID
 from tsm_gateway.virtual.crypto_element import CryptoElement, Personalisation, Terms
 
 if TYPE_CHECKING:
     from tsm_gateway.secret import Secret
+    from tsm_gateway.virtual.card import Card
     from tsm_gateway.virtual.part import Part
     from tsm_gateway.virtual.party_records import HandsetRecord
 
@@ -28,12 +31,17 @@ class Handset:
         self,
         record: HandsetRecord,
         *,
+        card: Card | None = None,
         gateway: str = GATEWAY_NUMBER,
         wide_reference: bool = False,
         method: str = "fpt",
         seed: int = 0,
     ) -> None:
-        """`gateway`: the gateway's number; `method`: what the sensor senses; `seed`: how fingers lie."""
+        """`gateway`: the gateway's number; `method`: what the sensor senses; `seed`: how fingers lie.
+
+        `card`: its app element, which runs what was installed on it; None: its makers installed the
+        application.
+        """
         chance = random.Random(seed)  # noqa: S311 - how a finger lies, not a key
         pairing = new_pairing()
         self.record = record
@@ -46,7 +54,8 @@ class Handset:
         if _enrolled(record, method) is None:
             self.crypto.enrol(self._sensor.capture(self.owner))
         carriage = Carriage(record.msisdn, gateway, record.port, wide_reference)
-        self.app = AppElement(carriage, record.provider_addresses)
+        installed = {} if card is None else {"application": partial(card.application, APPLET_AID)}
+        self.app = AppElement(carriage, record.provider_addresses, **installed)
 
     @property
     def next_piv(self) -> int:
@@ -68,7 +77,7 @@ class Handset:
 
         `finger` is the owner's unless a test lends another; `cti` is random unless given. Touches no disk:
         whoever loaded the handset from a file keeps its counter (`party_files.take_piv`). Raises
-        AmountInvalid, BiometricMismatch, CounterExhausted.
+        AmountInvalid, ApplicationNotInstalled, BiometricMismatch, CounterExhausted.
         """
         order = self.app.order(address, amount, currency)
         terms = Terms(at, at + validity_s, cti or secrets.token_bytes(CTI_OCTETS))

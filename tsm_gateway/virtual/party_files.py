@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def card_path(path: Path) -> Path:
+    """Where the card of the handset at `path` is, if its app element is one."""
+    return path.with_name(f"card-of-{path.name}")
+
+
 def read_handset(path: Path) -> HandsetRecord:
     """Read `handset.json`. Raises PartyFileInvalid, OSError."""
     return handset_from_json(_load(path))

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tsm_gateway.secret import Secret
+from tsm_gateway.virtual.agent_credentials import AgentCredentials, credentials_from_json
 from tsm_gateway.virtual.element_record import KEY_OCTETS, ElementRecord, der_of, element_from_json, pem_of
 from tsm_gateway.virtual.errors import PartyFileInvalid
 from tsm_gateway.virtual.signature_literal import SigningKey, header_of
@@ -43,6 +44,7 @@ class HandsetRecord:
     private_key: SigningKey
     provider_addresses: tuple[str, ...]
     element: ElementRecord | None = None  # how it is enrolled; None: the key was put there by hand
+    app_agent: AgentCredentials | None = None  # of a handset whose app element is a card (`card_path`)
 
     @property
     def is_keyed(self) -> bool:
@@ -52,6 +54,7 @@ class HandsetRecord:
     def as_json(self) -> dict[str, object]:
         """The fields of `handset.json`."""
         pem = self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        more = {name: each.as_json() for name, each in self._parts() if each is not None}
         return {
             TEST_ONLY: _WARNING,
             "device_id": self.device_id,
@@ -63,7 +66,11 @@ class HandsetRecord:
             "certificate": pem_of(self.certificate),
             "private_key": pem.decode(),
             "provider_addresses": list(self.provider_addresses),
-        } | ({"element": self.element.as_json()} if self.element else {})
+        } | more
+
+    def _parts(self) -> tuple[tuple[str, ElementRecord | AgentCredentials | None], ...]:
+        """What not every handset has."""
+        return ("element", self.element), ("app_agent", self.app_agent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,7 @@ def _handset(fields: Mapping[str, Any]) -> HandsetRecord:
         private_key=_private_key(fields["private_key"]),
         provider_addresses=tuple(map(str, fields["provider_addresses"])),
         element=element,
+        app_agent=credentials_from_json(fields["app_agent"]) if "app_agent" in fields else None,
     )
 
 

@@ -7,7 +7,7 @@ One data grouping, `0101`, holds a TLV list:
 | 80 | provider's address, text |
 | 81 | gateway's number, text |
 | 82 | gateway's application port, 2 octets |
-| 83 | highest amount of one payment in minor units, 8 octets |
+| 83 | highest amount of one payment in minor units, 8 octets; 0: any amount |
 | 84 | currency of that amount, ISO 4217 numeric, 2 octets |
 
 There is no place for a key, an instrument or a template: the element that holds those is another one.
