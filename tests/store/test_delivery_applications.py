@@ -268,6 +268,12 @@ def test_installed_applications_of_live_devices_are_counted(store: SqliteStore) 
     delivered(store, 12)
     loading(store, 13)
     assert store.delivery.installed_counts() == {("pay", "1.0.0"): 2, ("pay", "1.2.0"): 1}
+    assert store.delivery.standing_counts() == {
+        ("pay", "1.0.0", InstallState.INSTALLED): 2,
+        ("pay", "1.2.0", InstallState.INSTALLED): 1,
+        ("pay", "1.0.0", InstallState.LOADING): 1,
+    }
     store.provisioning.terminate(device_id(12), reason="", at=NOW)
     store.flush()
     assert store.delivery.installed_counts() == {("pay", "1.0.0"): 1, ("pay", "1.2.0"): 1}
+    assert store.delivery.standing_counts()["pay", "1.0.0", InstallState.INSTALLED] == 1

@@ -39,14 +39,14 @@ SCANS = {
     *("LIST_ORDERS", "LIST_ARRIVALS"),  # along an index, as far as the limit
     *("COUNT_QUEUED", "COUNT_ARRIVALS"),  # along an index of nothing else
     *("COUNT_WRAPPED_BY_MASTER", "COUNT_STUCK", "COUNT_UNCONFIRMED"),  # asked by a person, now and then
-    *("COUNT_INSTALLED", "LIST_APPLICATIONS", "LIST_RULES"),  # and these
+    *("COUNT_INSTALLED", "COUNT_STANDING", "LIST_APPLICATIONS", "LIST_RULES"),  # and these
     "COUNT_OPEN_JOBS",  # along an index of nothing else
     "COUNT_GIVEN_UP",  # the same
     "REDRIVE",  # every packet, once at the start
 }
 # Bounded by what one message, one provider or one slice has.
 SORTS = {"FIND_PARTS", "FIND_EARLY", "READ_EARLY", "LIST_ADDRESSES", "READ_PROGRESS", "LIST_PROVIDERS_OF"} | {
-    *("COUNT_WRAPPED_BY_MASTER", "COUNT_INSTALLED", "COUNT_OPEN_JOBS", "LIST_APPLICATIONS")
+    *("COUNT_WRAPPED_BY_MASTER", "COUNT_INSTALLED", "COUNT_STANDING", "COUNT_OPEN_JOBS", "LIST_APPLICATIONS")
 }
 
 

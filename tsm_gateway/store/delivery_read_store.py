@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tsm_gateway.registry.application import InstallState
 from tsm_gateway.registry.card import CardKeyState
 from tsm_gateway.registry.errors import NotKnown
 from tsm_gateway.registry.job import JobKind, JobState
@@ -27,6 +28,7 @@ from tsm_gateway.store.delivery_rows import (
 from tsm_gateway.store.delivery_statements import (
     COUNT_INSTALLED,
     COUNT_OPEN_JOBS,
+    COUNT_STANDING,
     FIND_APPLICATION,
     FIND_BY_DIGEST,
     FIND_CARD,
@@ -133,6 +135,15 @@ class DeliveryReads:
         """
         with reading(self._path, self._health) as reader:
             return {(name, version): count for name, version, count in reader.rows(COUNT_INSTALLED)}
+
+    def standing_counts(self) -> dict[tuple[str, str, InstallState], int]:
+        """(name, version as text, state) -> on how many live devices it stands there.
+
+        From any thread, blocking: every device is looked at.
+        """
+        with reading(self._path, self._health) as reader:
+            rows = reader.rows(COUNT_STANDING)
+        return {(name, version, InstallState(state)): count for name, version, state, count in rows}
 
     # --- cards ---
 

@@ -91,6 +91,12 @@ COUNT_INSTALLED: Final = compiled(
     )
     .group_by(device_application.c.application, device_application.c.version)
 )
+COUNT_STANDING: Final = compiled(
+    select(*(device_application.c[name] for name in ("application", "version", "state")), func.count())
+    .join(device, device.c.device_id == device_application.c.device_id)
+    .where(device.c.state != fixed(DeviceState.TERMINATED))
+    .group_by(*(device_application.c[name] for name in ("application", "version", "state")))
+)
 
 # --- cards ---
 
