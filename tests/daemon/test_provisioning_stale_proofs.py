@@ -79,7 +79,7 @@ def test_a_change_of_number_while_the_proof_is_judged_makes_it_stale(tmp_path: P
 
 def test_what_a_failed_work_shared_its_group_with_is_stored_once(tmp_path: Path) -> None:
     async def story(rig: Rig) -> None:
-        ledger = Ledger(rig.store.provisioning, rig.parts.committer)
+        ledger = Ledger(rig.store, rig.parts.committer)
 
         def note(word: str) -> AuditEntry:
             return AuditEntry(rig.world.now, "test", "test.note", word, "done", "", ())

@@ -179,8 +179,15 @@ REMEDIES: Mapping[str, str] = {
     "script-out-of-turn": "The agent has to answer each script once and in order. If it happens again and "
     "again, two agents work at one card.",
     "responses-malformed": "The agent has to bring back what the card answered, unchanged: see its own log.",
-    "too-many-sessions": "Agents come again by themselves. If it lasts, see `tsm_provisioning_sessions` and "
+    "too-many-sessions": "Agents come again by themselves. If it lasts, see `tsm_provisioning_delivery_sessions_open` and "
     "whether agents leave sessions half done.",
+    "agent-silent": "Nothing: the job is begun again when the agent comes. If it happens again and again, the "
+    "handset loses its connection, or its card.",
+    "application-not-signed": "Sign it with the key the card verifies with: `application sign`, then "
+    "`application retry`.",
+    "application-gone": "Queue the job anew: for an application that was published, and for parameters for one "
+    "that belongs to a provider, while [provisioning.delivery] gateway_number is known.",
+    "delivery-off": "Restart provisioning: [provisioning.delivery] is gone from its settings.",
     "key-certificate-mismatch": "The device's agent has to send the key certificate of this very device: "
     "same subject, same issuer.",
     # applications
@@ -290,6 +297,7 @@ REMEDIES: Mapping[str, str] = {
     "(`application assign`, then `virtual deliver`). " + _TEST_ONLY,
     "virtual-amount-invalid": 'Write the amount as "12.50" and the currency as three letters. ' + _TEST_ONLY,
     "virtual-biometric-mismatch": "The virtual finger is not the one enrolled. " + _TEST_ONLY,
+    "virtual-card-foreign": "`card forget` the one the store knows, or enrol a new handset. " + _TEST_ONLY,
     "virtual-card-torn": "Put the card in again: nothing of it is half done. " + _TEST_ONLY,
     "virtual-counter-exhausted": "Enrol a new virtual handset. " + _TEST_ONLY,
     "virtual-delivery-broken-off": "See the log of `tsm-gateway provisioning`: another agent may be at work on "

@@ -91,6 +91,13 @@ REMEDIES: Mapping[str, str] = {
     "certificates.swept": _NOTHING,
     "certificates.unfit": "`explain` the error. Devices with an expired certificate have to enrol with a new "
     "one; whoever was added by hand has no issuer here.",
+    "delivery.done": _NOTHING,
+    "delivery.postponed": _BY_ITSELF + "`explain` its reason.",
+    "delivery.failed": "`explain` its reason, remove the cause, then `application retry`.",
+    "delivery.refused": "`explain` its error. Nothing for a device that is suspended or terminated.",
+    "delivery.session_ended": "Nothing; for another reason than `done` the lines of its jobs say more.",
+    "exclusion.alarmed": "A defect, or somebody tampers: keep the store and the log, retire the version, "
+    "and find out how what `text` names came into its load file or parameters. `explain` its error.",
     "listener.opened": _NOTHING,
     "listener.paused": "Raise LimitNOFILE= of the unit, or lower [provisioning] connections.",
     "handshake.refused": "`explain` its reason: what the peer did wrong. If it is a device of yours: look "

@@ -1,11 +1,36 @@
-"""What one peer, and all of them together, may take of channel 1."""
+"""What one peer, and all of them together, may take of a channel."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
-if TYPE_CHECKING:
-    from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
+
+class Bounded(Protocol):
+    """The settings of a channel, as far as they bound it."""
+
+    @property
+    def connections(self) -> int:
+        """At a time."""
+
+    @property
+    def handshake_s(self) -> float:
+        """For the TLS handshake."""
+
+    @property
+    def request_s(self) -> float:
+        """For one request."""
+
+    @property
+    def idle_s(self) -> float:
+        """Between two."""
+
+    @property
+    def body_octets(self) -> int:
+        """Of a request."""
+
+    @property
+    def requests_per_minute(self) -> int:
+        """Of one peer."""
 
 
 class Limits(NamedTuple):
@@ -25,7 +50,7 @@ class Limits(NamedTuple):
         return max(16, self.connections // 4)
 
     @classmethod
-    def of(cls, settings: ProvisioningSettings) -> Self:
+    def of(cls, settings: Bounded) -> Self:
         """As configured."""
         return cls(
             connections=settings.connections,

@@ -44,12 +44,12 @@ ROUTES = (
         *("POST", "/v1/script", "script", "Bring the card's answers, fetch the next commands"),
         *(Responses, Script, _script),
         problems="device-not-registered device-suspended device-terminated card-unknown session-over "
-        "script-out-of-turn responses-malformed",
+        "script-out-of-turn responses-malformed test-device-refused",
     ),
     Route(
         *("GET", "/v1/status", "status", "Where the device behind this agent stands"),
         *(None, DeliveryStanding, _status),
-        problems="",
+        problems="test-device-refused",
     ),
     description_route(),
 )

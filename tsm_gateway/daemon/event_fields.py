@@ -31,12 +31,12 @@ _OF_KIND: Mapping[Kind, str] = {
     Kind.TEXT: (
         "device provider bearer reason fate link host bind error where version config path file key "
         "problem suggestion loop signal changed state logger text smsc_ids issuer delivery certificate "
-        "route serial subject agent"
+        "route serial subject agent application kind"
     ),
     Kind.COUNT: (
         "piv parts number total reference port octets attempts pid line unanswered unknown "
         "exit_code messages segments devices providers links rows schema epoch free_bytes registry_version "
-        "queue_version waiting count days http_status channel"
+        "queue_version waiting count days http_status channel blocks scripts"
     ),
     Kind.CODE: "command status",
     Kind.TIMING: ("seconds answer_ms handover_ms delivery_ms retry_in_s pause_s age_s"),

@@ -25,6 +25,7 @@ class Level(IntEnum):
 # What every line about one payment may say; a field that is not known yet is left out.
 _PAYMENT = "message_id device provider bearer kid piv sender parts attempts "
 _CONTROL = "message_id device kid "
+_DELIVERY = "device agent kind application version blocks attempts "
 _LINK = "link host port reason "
 
 D, I, W, E = Level.DEBUG, Level.INFO, Level.WARNING, Level.ERROR  # noqa: E741 - columns of the table
@@ -265,6 +266,33 @@ class Event(Enum):
         W,
         "error count",
         "so many devices pay on with a certificate that would not be taken any more",
+    )
+
+    DELIVERY_DONE = (
+        "delivery.done",
+        I,
+        _DELIVERY + "seconds state",
+        "a job on an app SE came to its end; state is the device's, where it moved by that",
+    )
+    DELIVERY_POSTPONED = (
+        "delivery.postponed",
+        W,
+        _DELIVERY + "reason retry_in_s",
+        "a job on an app SE did not come to its end; it is begun again",
+    )
+    DELIVERY_FAILED = "delivery.failed", E, _DELIVERY + "reason", "a job on an app SE was given up"
+    DELIVERY_REFUSED = "delivery.refused", W, "device agent error problem", "an agent was given no script"
+    DELIVERY_SESSION_ENDED = (
+        "delivery.session_ended",
+        I,
+        "device agent scripts blocks seconds reason",
+        "a session with an app SE is over",
+    )
+    EXCLUSION_ALARMED = (
+        "exclusion.alarmed",
+        E,
+        "device agent application error problem text",
+        "something was stopped on its way to an app SE, text names it; nothing of it was sent",
     )
 
     LISTENER_OPENED = "listener.opened", I, "channel host port", "a channel takes connections"

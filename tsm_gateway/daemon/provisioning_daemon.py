@@ -1,9 +1,9 @@
-"""`tsm-gateway provisioning`: channel 1 and the upkeep of keys, from start to end.
+"""`tsm-gateway provisioning`: channels 1 and 2 and the upkeep of keys, from start to end.
 
 | step | what is true after it |
 |---|---|
 | prepare | the ciphers know their answers; keys, certificates, lists are read; the store is open and ours |
-| serve | channel 1 listens; READY was said |
+| serve | channel 1 listens, and channel 2 where there is one; READY was said |
 | SIGHUP | settings, certificates and lists were read again, all or none; the master key whatever those are |
 | SIGTERM, SIGINT | nobody new is taken; requests under way are answered |
 | store broken | nobody is answered any more; the process ends with its own exit code |
@@ -23,15 +23,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tsm_gateway import __version__
-from tsm_gateway.daemon.channel1_admission import Admission
-from tsm_gateway.daemon.channel1_limits import Limits
-from tsm_gateway.daemon.channel1_listener import Channel1, Channel1Parts
-from tsm_gateway.daemon.channel1_metrics import Channel1Metrics
-from tsm_gateway.daemon.channel1_routes import SERVICE
 from tsm_gateway.daemon.events import Event, Level
 from tsm_gateway.daemon.exits import Exit
 from tsm_gateway.daemon.notify import Notifier
 from tsm_gateway.daemon.process import Ended, Process, first_of, settle_collector
+from tsm_gateway.daemon.provisioning_channels import Channels
 from tsm_gateway.daemon.provisioning_ledger import ACTOR
 from tsm_gateway.daemon.provisioning_material import Held
 from tsm_gateway.daemon.provisioning_metrics import ProvisioningMetrics
@@ -58,6 +54,7 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.provisioning_parts import ProvisioningParts
     from tsm_gateway.daemon.provisioning_sources import Sources
     from tsm_gateway.daemon.settings import Settings
+    from tsm_gateway.daemon.settings_delivery import DeliverySettings
     from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
     from tsm_gateway.keys.wrap import MasterKeys
 
@@ -65,6 +62,7 @@ OPEN_S: Final = 600.0  # for the store, on top of the unit's start timeout
 DRAIN_S: Final = 15.0  # for requests under way; the unit waits longer
 RESTART_ONLY: Final = ("gateway", "store")  # sections a reload cannot change
 RESTART_ONLY_KEYS: Final = ("listen", "metrics")  # of [provisioning]
+DELIVERY: Final = "delivery"  # its table; where it listens, and whether there is one, is for a restart, too
 
 
 class ProvisioningDaemon:
@@ -130,54 +128,43 @@ class ProvisioningDaemon:
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(each, self._signals.put_nowait, each)
         section = sources.material.section
-        channel = Channel1(section.address, self._channel_parts(parts, sources))
+        channels = Channels(parts, sources, self._log)
         publish(parts)
         upkeep = ProvisioningUpkeep(parts, time.monotonic, self._notifier)
-        status = StatusServer(section.metrics_address, self._pages(parts, channel))
-        async with status, asyncio.TaskGroup() as group, channel:
+        status = StatusServer(section.metrics_address, self._pages(parts, channels))
+        async with status, asyncio.TaskGroup() as group, channels:
             group.create_task(parts.committer.run(), name="committer")
             group.create_task(upkeep.run(), name="upkeep")
             settle_collector()
             parts.watched.ready = True
             self._notifier.ready(parts.status_line())
             self._log.emit(Event.DAEMON_READY, seconds=time.monotonic() - self._began)
-            await self._obey(parts, channel)
+            await self._obey(parts, channels)
 
-    def _channel_parts(self, parts: ProvisioningParts, sources: Sources) -> Channel1Parts:
-        return Channel1Parts(
-            SERVICE,
-            parts.desk,
-            Admission(parts.judge.device),
-            sources.context,
-            Limits.of(sources.material.section),
-            self._log,
-            Channel1Metrics(parts.reports.metrics),
-        )
-
-    def _pages(self, parts: ProvisioningParts, channel: Channel1) -> Pages:
+    def _pages(self, parts: ProvisioningParts, channels: Channels) -> Pages:
         """What metrics, health and status say."""
         return Pages(
             parts.reports.metrics.text,
             lambda: parts.watched.ready,
-            lambda: snapshot(parts, channel, time.monotonic() - self._began),
+            lambda: snapshot(parts, channels, time.monotonic() - self._began),
         )
 
-    async def _obey(self, parts: ProvisioningParts, channel: Channel1) -> None:
+    async def _obey(self, parts: ProvisioningParts, channels: Channels) -> None:
         """Wait for signals and do what they say. Raises Ended."""
         while True:
             told = await self._signals.get()
             if told is signal.SIGHUP:
                 self._notifier.reloading()
-                await self._reload(parts, channel)
+                await self._reload(parts, channels)
                 self._notifier.ready(parts.status_line())
                 continue
             parts.watched.ready = False
             self._notifier.stopping()
-            self._log.emit(Event.DAEMON_STOPPING, signal=told.name, waiting=channel.waiting)
-            await channel.drain(DRAIN_S)
+            self._log.emit(Event.DAEMON_STOPPING, signal=told.name, waiting=channels.waiting)
+            await channels.drain(DRAIN_S)
             raise Ended
 
-    async def _reload(self, parts: ProvisioningParts, channel: Channel1) -> None:
+    async def _reload(self, parts: ProvisioningParts, channels: Channels) -> None:
         """Read everything again; what is wrong with any of it is logged, and but the master key stays all."""
         try:
             fresh, sources = await asyncio.to_thread(self._read_again)  # a long list takes seconds
@@ -193,7 +180,7 @@ class ProvisioningDaemon:
         parts.judge.forget()
         parts.sweep.begin_anew()
         parts.certificates.watch(sources.items)
-        channel.renew(sources.context, Limits.of(sources.material.section))
+        channels.renew(sources)
         text = ", ".join([*changed, "certificates and lists read again"])
         self._log.emit(Event.DAEMON_RELOADED, changed=text, count=len(changed))
 
@@ -207,6 +194,8 @@ class ProvisioningDaemon:
         changed = [name for name in RESTART_ONLY if getattr(fresh, name) != getattr(self._settings, name)]
         mine, other = _section(self._settings), _section(fresh)
         changed += [name for name in RESTART_ONLY_KEYS if getattr(mine, name) != getattr(other, name)]
+        if _listen_of(mine) != _listen_of(other):
+            changed.append(DELIVERY)
         return [f"{name} (at the next start)" for name in changed]
 
 
@@ -225,5 +214,16 @@ def _section(settings: Settings) -> ProvisioningSettings:
 
 def _changed(before: ProvisioningSettings, after: ProvisioningSettings) -> list[str]:
     """Names of the keys that are different now, and in force."""
-    names = type(before).model_fields.keys() - set(RESTART_ONLY_KEYS)
-    return sorted(name for name in names if getattr(before, name) != getattr(after, name))
+    names = type(before).model_fields.keys() - {*RESTART_ONLY_KEYS, DELIVERY}
+    changed = sorted(name for name in names if getattr(before, name) != getattr(after, name))
+    if before.delivery and after.delivery and _but_listen(before.delivery) != _but_listen(after.delivery):
+        changed.append(DELIVERY)
+    return changed
+
+
+def _listen_of(section: ProvisioningSettings) -> str | None:
+    return section.delivery.listen if section.delivery else None
+
+
+def _but_listen(section: DeliverySettings) -> DeliverySettings:
+    return section.model_copy(update={"listen": ""})

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.committer import Committer
     from tsm_gateway.registry.standing import Standing
     from tsm_gateway.relay.interfaces import Spool
+    from tsm_gateway.store.delivery_store import DeliveryStore
     from tsm_gateway.store.provisioning_store import ProvisioningStore
+    from tsm_gateway.store.sqlite_store import SqliteStore
 
 T = TypeVar("T")
 
@@ -24,9 +26,10 @@ ACTOR: Final = "provisioning"  # in the audit log
 class Ledger:
     """The store as the use cases see it."""
 
-    def __init__(self, store: ProvisioningStore, committer: Committer) -> None:
+    def __init__(self, store: SqliteStore, committer: Committer) -> None:
         """Read from `store` directly, write to it in the groups of `committer`."""
-        self.store, self._committer = store, committer
+        self.store, self.delivery, self.registry = store.provisioning, store.delivery, store.registry
+        self._committer = committer
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}  # device -> its lock, how many have or want it
 
     def standing(self, device_id: str) -> Standing | None:
@@ -39,10 +42,16 @@ class Ledger:
         `act` may be called again, when somebody else's work of the group failed: it only passes on values.
         Raises what it raised, StoreBusy, StoreFull or StoreBroken; then nothing of it was stored.
         """
+        return await self._commit(lambda: act(self.store))
 
+    async def deliver(self, act: Callable[[DeliveryStore], T]) -> T:
+        """As `write`, of what the second channel stores."""
+        return await self._commit(lambda: act(self.delivery))
+
+    async def _commit(self, act: Callable[[], T]) -> T:
         def staged(_spool: Spool) -> T:
             try:
-                return act(self.store)
+                return act()
             except TsmError:  # between two calls of the store, maybe: what the group staged is staged anew
                 self.store.roll_back()
                 raise

@@ -7,10 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tsm_gateway.daemon.agent_judge import AgentJudge
 from tsm_gateway.daemon.certificate_watch import CertificateWatch
 from tsm_gateway.daemon.challenges import Challenges
 from tsm_gateway.daemon.committer import Committer
 from tsm_gateway.daemon.control_arrivals import ControlArrivals
+from tsm_gateway.daemon.delivery_book import Clocks
+from tsm_gateway.daemon.delivery_parts import delivery_desk
 from tsm_gateway.daemon.device_judge import DeviceJudge
 from tsm_gateway.daemon.enrolling import Enrolling
 from tsm_gateway.daemon.key_maker import KeyMaker
@@ -29,6 +32,7 @@ from tsm_gateway.provisioning.confirmation import CHALLENGE_OCTETS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tsm_gateway.daemon.delivery_desk import DeliveryDesk
     from tsm_gateway.daemon.provisioning_material import Held
     from tsm_gateway.daemon.provisioning_reports import ProvisioningReports
     from tsm_gateway.daemon.settings import Settings
@@ -59,6 +63,8 @@ class ProvisioningParts:
     policy: RekeyPolicy
     promotion: KeyPromotion
     sweep: RevocationSweep
+    delivery: DeliveryDesk
+    agents: AgentJudge
     certificates: CertificateWatch
     reports: ProvisioningReports
     wall: Callable[[], float]
@@ -82,7 +88,7 @@ def assemble(
 ) -> ProvisioningParts:
     """Build provisioning on an open store; nothing runs yet."""
     committer = Committer(store, reports.metrics.committed)
-    ledger = Ledger(store.provisioning, committer)
+    ledger = Ledger(store, committer)
     challenges = Challenges(lambda: secrets.token_bytes(CHALLENGE_OCTETS))
     judge = DeviceJudge(held, responders, wall)
     recipients = Recipients(judge, held)
@@ -110,6 +116,13 @@ def assemble(
         policy=RekeyPolicy(ledger, held, reports, wall),
         promotion=KeyPromotion(ledger, reports, wall, held),
         sweep=RevocationSweep(ledger, judge, reports, (wall, monotonic)),
+        delivery=delivery_desk(settings, ledger, held, reports, moderation, Clocks(wall, monotonic)),
+        agents=AgentJudge(
+            lambda: held.now.delivery.issuers if held.now.delivery else (),
+            responders,
+            lambda device_id: store.registry.device(device_id) is not None,
+            wall,
+        ),
         certificates=CertificateWatch(held, reports, wall),
         reports=reports,
         wall=wall,

@@ -7,7 +7,7 @@
 | 1 h | look when certificates end | no |
 | 1 s | move the epoch mark on | yes |
 | 1 s | judge confirmations that came over the air; make keys that were ordered | yes |
-| 10 s | make new keys current that are used | yes |
+| 10 s | end the sessions of silent agents; make new keys current that are used | yes |
 | 5 min | order new keys for those that are too old or used too often | yes |
 | 1 s | look at some devices' certificates again, which may wait for responders | yes |
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Work = Callable[[], Awaitable[bool | None]]
 
 STUCK_S: Final = 20.0  # a committer that has work and does nothing for so long is stuck
+EVERY_SESSIONS_S: Final = 10.0
 EVERY_PROMOTION_S: Final = 10.0
 EVERY_POLICY_S: Final = 300.0  # it looks at every window when packets are counted
 EVERY_EXPIRY_S: Final = 3600.0
@@ -58,6 +59,7 @@ class ProvisioningUpkeep:
             Chore(1.0, self._mark),
             Chore(1.0, self._unless_busy(parts.arrivals.settle)),
             Chore(1.0, self._unless_busy(parts.orders.fulfil)),
+            Chore(EVERY_SESSIONS_S, self._unless_busy(self._sessions)),
             Chore(EVERY_PROMOTION_S, self._unless_busy(parts.promotion.look)),
             Chore(EVERY_POLICY_S, self._unless_busy(parts.policy.look)),
         )
@@ -81,6 +83,12 @@ class ProvisioningUpkeep:
     async def _quick(self) -> None:
         self._parts.challenges.expire(int(self._parts.wall()))
         self._notifier.status(self._parts.status_line())
+
+    async def _sessions(self) -> None:
+        """End those whose agents are not heard any more."""
+        delivery = self._parts.held.now.delivery
+        if delivery is not None:
+            await self._parts.delivery.expire(delivery.section.session_s)
 
     async def _mark(self) -> None:
         """Tell the mark outside the database how far the store is."""

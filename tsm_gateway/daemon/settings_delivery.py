@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tsm_gateway.daemon.settings_fields import (
     AbsolutePath,
@@ -13,9 +13,17 @@ from tsm_gateway.daemon.settings_fields import (
     Patience,
     SecretReference,
     Section,
+    matching,
     split_host,
 )
 from tsm_gateway.daemon.settings_issuer import AgentIssuers  # noqa: TC001 - pydantic reads it
+
+GatewayNumber = Annotated[
+    str,
+    AfterValidator(
+        matching(r"|\+[0-9]{7,15}|[0-9]{3,15}", 'must be "+" and 7 to 15 digits, or a short code')
+    ),
+]
 
 
 class DeliverySettings(Section):
@@ -26,6 +34,8 @@ class DeliverySettings(Section):
     key: SecretReference  # PEM, of that certificate
     signing_certificate: AbsolutePath  # PEM: applications are sent only when it verifies them
     token_key: SecretReference | None = None  # PEM, signs tokens of delegated management; None = none wanted
+    gateway_number: GatewayNumber = ""  # told to applications; "" = [gateway] source_address
+    currency: Annotated[int, Field(ge=1, le=999)] = 978  # ISO 4217, of the limits told to applications
     script_commands: Annotated[int, Field(ge=1, le=64)] = 16  # that an agent is given at a time
     session_s: Annotated[float, Field(ge=5, le=3600, allow_inf_nan=False)] = 300.0  # between two scripts
     poll_s: Annotated[int, Field(ge=60, le=604_800)] = 86_400  # agents with nothing to do come again after
