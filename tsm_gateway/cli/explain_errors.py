@@ -179,14 +179,14 @@ REMEDIES: Mapping[str, str] = {
     "script-out-of-turn": "The agent has to answer each script once and in order. If it happens again and "
     "again, two agents work at one card.",
     "responses-malformed": "The agent has to bring back what the card answered, unchanged: see its own log.",
-    "too-many-sessions": "Agents come again by themselves. If it lasts, see `tsm_provisioning_delivery_sessions_open` and "
-    "whether agents leave sessions half done.",
-    "agent-silent": "Nothing: the job is begun again when the agent comes. If it happens again and again, the "
-    "handset loses its connection, or its card.",
+    "too-many-sessions": "Agents come again by themselves. If it lasts, look at "
+    "`tsm_provisioning_delivery_sessions_open` and whether agents leave sessions half done.",
+    "agent-silent": "Nothing: the job is begun again when the agent comes. If it happens again and again, "
+    "the handset loses its connection, or its card.",
     "application-not-signed": "Sign it with the key the card verifies with: `application sign`, then "
     "`application retry`.",
-    "application-gone": "Queue the job anew: for an application that was published, and for parameters for one "
-    "that belongs to a provider, while [provisioning.delivery] gateway_number is known.",
+    "application-gone": "Queue the job anew: for an application that was published, and for parameters for "
+    "one that belongs to a provider, while [provisioning.delivery] gateway_number is known.",
     "delivery-off": "Restart provisioning: [provisioning.delivery] is gone from its settings.",
     "key-certificate-mismatch": "The device's agent has to send the key certificate of this very device: "
     "same subject, same issuer.",
