@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.cli
     "issuer": "virtual_issuer:issuer_command",
     "enrol": "virtual_enrol:enrol_command",
+    "deliver": "virtual_deliver:deliver_command",
     "rekey": "virtual_rekey:rekey_command",
     "receive": "virtual_receive:receive_command",
     "pay": "virtual_pay:pay",

@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tsm_gateway.cli.actor import operator
 from tsm_gateway.cli.errors import InputInvalid, VirtualPartyRefused
-from tsm_gateway.cli.virtual_enrolment import Service, activate, enrol_through_channel_1
+from tsm_gateway.cli.virtual_cards import CardMakers, card_of, import_card, with_agent
+from tsm_gateway.cli.virtual_enrolment import (
+    Service,
+    activate,
+    enrol_through_channel_1,
+    opened_store,
+    url_of,
+)
 from tsm_gateway.cli.virtual_handsets import Makers, finished, handsets_to_enrol
 from tsm_gateway.cli.virtual_parties import VirtualProviderUnfiled, new_provider, register_provider
 from tsm_gateway.daemon.settings import load_settings
 from tsm_gateway.keys.master_store import read_master
 from tsm_gateway.registry.address import normalise_address
-from tsm_gateway.store.sqlite_store import SqliteStore
+from tsm_gateway.virtual.card_files import read_card, write_card
 from tsm_gateway.virtual.element_record import der_of
 from tsm_gateway.virtual.errors import PartyFileInvalid
 from tsm_gateway.virtual.identity import Kind
 from tsm_gateway.virtual.issuer_files import read_issuer
-from tsm_gateway.virtual.party_files import keep_handset, read_handset, read_provider, write_party
+from tsm_gateway.virtual.party_files import card_path, keep_handset, read_handset, read_provider, write_party
 from tsm_gateway.virtual.personalised import Subscription, Tsm
 
 if TYPE_CHECKING:
@@ -30,7 +36,6 @@ if TYPE_CHECKING:
     from tsm_gateway.virtual.party_records import ProviderRecord
 
 PROVIDER_FILE = "provider.json"
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach who listens everywhere
 
 
 @click.command(name="enrol")
@@ -71,12 +76,21 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reac
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of files."
 )
+@click.option(
+    "--pki",
+    "pki_folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of `pki init`, which certifies agents of channel 2; by default that of --tsm-root.",
+)
 @click.option("--count", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Handsets.")
 @click.pass_obj
 def enrol_command(default_config: Path, /, **given: Any) -> None:  # noqa: ANN401 - one keyword an option
     """Enrol virtual handsets through channel 1, register a provider, and write their files.
 
     `tsm-gateway provisioning` has to run. Handsets in --out whose enrolment was cut off are finished first.
+    With [provisioning.delivery] each gets a card for an app element, which the store is told of; it may pay
+    when `virtual deliver` has brought it its application. Without, it may pay at once.
+
     The files hold keys in clear, so they are for tests only: a configuration with a bind to another machine
     has to say that it is one of those ([gateway] test_parties = true).
 
@@ -93,7 +107,10 @@ def enrol_command(default_config: Path, /, **given: Any) -> None:  # noqa: ANN40
     )
     provider = _registered_provider(settings, given)
     owner_of = Subscription("", settings.gateway.application_port, (provider.address,))
+    cards = _card_makers(settings, given["pki_folder"] or given["tsm_root"].parent)
     for path in handsets_to_enrol(out, provider, makers, owner_of, given["count"]):
+        if cards is not None:
+            _give_card(settings, cards, path)
         _enrol(settings, Service(url, _tell), path)
         provider = finished(provider, read_handset(path))
         write_party(out / PROVIDER_FILE, provider)
@@ -102,11 +119,37 @@ def enrol_command(default_config: Path, /, **given: Any) -> None:  # noqa: ANN40
 
 
 def _enrol(settings: Settings, service: Service, path: Path) -> None:
-    """One handset, from its first word on channel 1 until it may pay."""
+    """One handset, from its first word on channel 1 until it may pay, or until its card is next."""
     record = read_handset(path)
     enrol_through_channel_1(service, record, lambda kept: keep_handset(path, kept))
-    activate(settings, [record.device_id], int(time.time()))
-    _tell(record.device_id, "active", "payments are accepted")
+    if record.app_agent is None:
+        activate(settings, [record.device_id], int(time.time()))
+        _tell(record.device_id, "active", "payments are accepted")
+    else:
+        _tell(record.device_id, "card", f"{card_path(path).name}, empty: `virtual deliver` is next")
+
+
+def _card_makers(settings: Settings, folder: Path) -> CardMakers | None:
+    """Who makes cards; None when nothing is delivered to them."""
+    delivery = settings.provisioning.delivery if settings.provisioning else None
+    return CardMakers.of(folder, settings.gateway.id, delivery.signing_certificate) if delivery else None
+
+
+def _give_card(settings: Settings, makers: CardMakers, path: Path) -> None:
+    """A card for the handset at `path`, on the disk and in the store before the handset's file names it.
+
+    One that was enrolled without keeps the application of its makers.
+    """
+    record, at = read_handset(path), card_path(path)
+    if record.app_agent is not None or record.is_keyed:
+        return
+    if not at.exists():
+        write_card(at, card_of(record, makers))
+    state = read_card(at)
+    with opened_store(settings) as store:
+        import_card(store.delivery, read_master(settings.keys.master), state, int(time.time()))
+        store.flush()
+    write_party(path, with_agent(record, state, makers))
 
 
 def _tell(device_id: str, step: str, what: str) -> None:
@@ -116,9 +159,7 @@ def _tell(device_id: str, step: str, what: str) -> None:
 def _url(settings: Settings) -> str:
     if settings.provisioning is None:
         raise InputInvalid(what="--url", problem="give it: the configuration has no [provisioning]")
-    host, port = settings.provisioning.address
-    host = EVERYWHERE.get(host, host)
-    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return url_of(settings.provisioning.address)
 
 
 def _tsm(settings: Settings, root: Path) -> Tsm:
@@ -131,14 +172,11 @@ def _tsm(settings: Settings, root: Path) -> Tsm:
 def _registered_provider(settings: Settings, given: dict[str, Any]) -> ProviderRecord:
     """The provider, in its file and in the store."""
     path, masters = given["out"] / PROVIDER_FILE, read_master(settings.keys.master)
-    store = SqliteStore.open(settings.store.path, mark=settings.epoch_mark, exclusive=False, actor=operator())
-    try:
+    with opened_store(settings) as store:
         provider = _provider(
             store.registry, path, given["address"], given["provider_msisdn"], given["provider_name"]
         )
         register_provider(store.registry, masters, provider, int(time.time()))
-    finally:
-        store.close()
     write_party(path, provider)
     return provider
 

@@ -1,12 +1,14 @@
 """Enrols a virtual handset through channel 1, as a real one is enrolled, and lets it pay.
 
-The service that sealed the key is asked over TLS; only the last step, which channel 2 will take, is done in
-the store: a registered device becomes active.
+The service that sealed the key is asked over TLS. A handset whose app element is a card gets its application
+through channel 2 then (virtual_delivery.py). For one without, whose makers installed the application, the
+last step is done in the store: a registered device becomes active.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from tsm_gateway.cli.actor import operator
@@ -19,11 +21,12 @@ from tsm_gateway.virtual.personalised import context_of
 from tsm_gateway.virtual.security_domain import SecurityDomain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tsm_gateway.daemon.settings import Settings
     from tsm_gateway.virtual.party_records import HandsetRecord
 
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach who listens everywhere
 REASON = "a virtual handset, for tests only: its application needs no delivery"
 
 
@@ -39,6 +42,12 @@ class Service(NamedTuple):
     url: str
     tell: Callable[[str, str, str], None]  # (device id, step, what happened)
     sleep: Callable[[float], None] = time.sleep  # between tries; may raise in order to end them
+
+
+def url_of(address: tuple[str, int]) -> str:
+    """Where to reach a channel that listens at `address` (host, port)."""
+    host, port = EVERYWHERE.get(address[0], address[0]), address[1]
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
 def enrol_through_channel_1(
@@ -64,8 +73,7 @@ def activate(settings: Settings, device_ids: Iterable[str], at: int) -> None:
 
     Raises VirtualStoreForeign, MoveNotAllowed and what the store raises.
     """
-    store = SqliteStore.open(settings.store.path, mark=settings.epoch_mark, exclusive=False, actor=operator())
-    try:
+    with opened_store(settings) as store:
         for device_id in device_ids:
             standing = store.provisioning.standing(device_id)
             if standing is None:
@@ -73,5 +81,13 @@ def activate(settings: Settings, device_ids: Iterable[str], at: int) -> None:
             if standing.device.state is not DeviceState.ACTIVE:
                 store.provisioning.activate(device_id, reason=REASON, at=at)
                 store.flush()
+
+
+@contextmanager
+def opened_store(settings: Settings) -> Iterator[SqliteStore]:
+    """The configured store, beside the processes that run on it, in the name of whoever calls."""
+    store = SqliteStore.open(settings.store.path, mark=settings.epoch_mark, exclusive=False, actor=operator())
+    try:
+        yield store
     finally:
         store.close()

@@ -5,7 +5,7 @@ It has nothing to do with the crypto element: neither its key nor its issuers op
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -51,6 +51,10 @@ class AgentCredentials:
         """
         builder = x509.CertificateSigningRequestBuilder().subject_name(name_of(name, app_se))
         return builder.sign(self.private_key, SHA256()).public_bytes(Encoding.PEM)
+
+    def certified(self, certificate: x509.Certificate) -> AgentCredentials:
+        """The same key with the certificate somebody made of the request."""
+        return replace(self, certificate=certificate.public_bytes(Encoding.DER))
 
     def context(self, root: bytes) -> ssl.SSLContext:
         """TLS as the agent speaks it; `root`: X.509 DER, the one authority it trusts. Raises ssl.SSLError."""

@@ -14,10 +14,14 @@ from tsm_gateway.virtual.cap_writer import APPLET_AID
 from tsm_gateway.virtual.crypto_element import CryptoElement, Personalisation, Terms
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tsm_gateway.secret import Secret
     from tsm_gateway.virtual.card import Card
     from tsm_gateway.virtual.part import Part
     from tsm_gateway.virtual.party_records import HandsetRecord
+
+    Tell = Callable[[str, str], None]
 
 GATEWAY_NUMBER = "16500"  # where virtual handsets send to when nobody says otherwise
 VALIDITY_S = 72 * 3600  # how long a payment certificate holds: as long as a short message may be on its way
@@ -36,15 +40,16 @@ class Handset:
         wide_reference: bool = False,
         method: str = "fpt",
         seed: int = 0,
+        tell: Tell = lambda who, what: None,  # noqa: ARG005 - names for the reader
     ) -> None:
         """`gateway`: the gateway's number; `method`: what the sensor senses; `seed`: how fingers lie.
 
         `card`: its app element, which runs what was installed on it; None: its makers installed the
-        application.
+        application. `tell` hears of each step of a payment, after it was taken.
         """
         chance = random.Random(seed)  # noqa: S311 - how a finger lies, not a key
         pairing = new_pairing()
-        self.record = record
+        self.record, self._tell = record, tell
         self.owner = Finger(record.device_id)
         self._sensor = Sensor(pairing, chance, method)
         self.crypto = CryptoElement(
@@ -53,9 +58,7 @@ class Handset:
         self.crypto.pair(self._sensor.connect)
         if _enrolled(record, method) is None:
             self.crypto.enrol(self._sensor.capture(self.owner))
-        carriage = Carriage(record.msisdn, gateway, record.port, wide_reference)
-        installed = {} if card is None else {"application": partial(card.application, APPLET_AID)}
-        self.app = AppElement(carriage, record.provider_addresses, **installed)
+        self.app = app_element(record, card, gateway=gateway, wide_reference=wide_reference)
 
     @property
     def next_piv(self) -> int:
@@ -82,8 +85,28 @@ class Handset:
         order = self.app.order(address, amount, currency)
         terms = Terms(at, at + validity_s, cti or secrets.token_bytes(CTI_OCTETS))
         reference = self.crypto.next_piv
+        self._tell("app-SE", f"its application asks for {amount} {currency} to {address}")
         record = self._sensor.capture(finger or self.owner)
-        return self.app.parts(self.crypto.seal_payment(order, record, terms), reference)
+        self._tell(
+            "sensor", f"finger captured, sealed for the crypto element: {len(record)} octets into the tunnel"
+        )
+        packet = self.crypto.seal_payment(order, record, terms)
+        self._tell("crypto-SE", f"tunnel opened, finger matched; payment signed, {len(packet)} octets sealed")
+        return self.app.parts(packet, reference)
+
+
+def app_element(
+    record: HandsetRecord,
+    card: Card | None,
+    *,
+    gateway: str = GATEWAY_NUMBER,
+    wide_reference: bool = False,
+) -> AppElement:
+    """The app element of a handset; its application is the one on `card`, or without one its makers'."""
+    carriage = Carriage(record.msisdn, gateway, record.port, wide_reference)
+    if card is None:
+        return AppElement(carriage, record.provider_addresses)
+    return AppElement(carriage, record.provider_addresses, partial(card.application, APPLET_AID))
 
 
 def _enrolled(record: HandsetRecord, method: str) -> Secret | None:
