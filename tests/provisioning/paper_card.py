@@ -51,6 +51,7 @@ class PaperCard:
         self.session_kvn = 0
         self.loading: tuple[bytes, bytearray] | None = None
         self.sequence = 0
+        self.misread = False  # whether it confirms other keys than it took
 
     def transmit(self, apdu: bytes) -> bytes:
         cla, ins = apdu[:2]
@@ -153,7 +154,7 @@ class PaperCard:
             checks += check
         del self.keys[p1]
         self.keys[kvn] = (keys[0], keys[1], keys[2])
-        return bytes([kvn]) + checks, OK
+        return bytes([kvn]) + (bytes(9) if self.misread else checks), OK
 
     def _store(self, _p1: int, _p2: int, data: bytes) -> tuple[bytes, bytes]:
         self.stored.append(data)

@@ -252,7 +252,7 @@ def test_a_refusal_has_one_reason(
     nth: int,
     sw: str,
     cause: type[Exception] | None,
-    permanent: bool,  # noqa: FBT001
+    permanent: bool,
 ) -> None:
     card.refuses[ins, nth] = bytes.fromhex(sw)
     failed = failure(run(conversation([installing(1000)]), card))

@@ -42,7 +42,7 @@ def application(
     return Application(name, version, digest(name, version), "", aid, (1, 0), (aid,), "3.0.5", 9, state, at)
 
 
-def rule(  # noqa: PLR0913
+def rule(
     scope: Scope = Scope.ALL,
     subject: str = "",
     version: Version | None = None,
@@ -193,7 +193,7 @@ def test_jobs_on_the_card_itself_are_never_obsolete() -> None:
         ((CardKeyState.RETIRED,), False),
     ],
 )
-def test_an_issuers_keys_are_renewed_first(states: tuple[CardKeyState, ...], renews: bool) -> None:  # noqa: FBT001
+def test_an_issuers_keys_are_renewed_first(states: tuple[CardKeyState, ...], renews: bool) -> None:
     keys = [OURS[0]._replace(state=state) for state in states]
     jobs = planned([rule()], [application()], keys=keys)
     assert jobs == [*([(JobKind.RENEW_KEYS, "", None)] if renews else []), (JobKind.INSTALL, "pay", V1)]
@@ -216,7 +216,7 @@ VERSIONS = st.sampled_from([V1, V2, V3])
 TIMES = st.integers(0, 5)
 RULES = st.lists(
     st.builds(
-        lambda name, whom, version, wanted, at: Rule(name, *whom, version, wanted, at),
+        lambda name, whom, version, wanted, at: Rule(name, whom[0], whom[1], version, wanted, at),
         NAMES,
         st.sampled_from(
             [(Scope.ALL, ""), (Scope.ISSUER, ISSUER), (Scope.DEVICE, DEVICE), (Scope.DEVICE, "d:2")]

@@ -109,8 +109,7 @@ def test_an_agent_that_hides_the_new_keys_gets_nobody_to_give_them_up() -> None:
 
 def test_check_values_of_other_keys_are_no_confirmation() -> None:
     card = PaperCard({0x30: paper_keys(0x30)})
-    put = card._put_key
-    card._put_key = lambda p1, p2, data: (put(p1, p2, data)[0][:-1] + b"\x00", b"\x90\x00")  # type: ignore[method-assign]
+    card.misread = True
     talked = run(conversation([Task(JOB, renew_keys(None))]), card)
     failed = talked.events[-1]
     assert isinstance(failed, JobFailed)

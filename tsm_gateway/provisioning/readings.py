@@ -17,7 +17,10 @@ from tsm_gateway.provisioning.live_secrets import GRAM_OCTETS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_WIDE: Final = re.compile(rb"(?:.\x00){8,}", re.DOTALL)
+_WIDE: Final = (  # with where the narrow octets stand
+    (re.compile(rb"(?:.\x00){8,}", re.DOTALL), 0),
+    (re.compile(rb"(?:\x00.){8,}", re.DOTALL), 1),
+)
 _HEX_SEPARATORS: Final = re.compile(rb"0[xX]|\\[xX]|[\s:,;\-_./]")
 _SPACE: Final = re.compile(rb"\s+")
 # No run that holds eight octets is missed.
@@ -41,9 +44,10 @@ def readings(octets: bytes) -> Iterator[bytes]:
     yield octets
     for way in (octets, octets[::-1]):
         yield from _decoded(way)
-        for wide in _WIDE.findall(way + b"\x00"):  # with its last half, where it is big-endian
-            yield wide[::2]
-            yield from _decoded(wide[::2])
+        for order, at in _WIDE:
+            for wide in order.findall(way):
+                yield wide[at::2]
+                yield from _decoded(wide[at::2])
 
 
 def _decoded(text: bytes) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 ```
 confirmation = <len> receipt (16)  02 counter (2)  <len> card's own data  [anything later editions add]
+answer = <len> confirmation, or the confirmation alone: cards read the specification either way
 ```
 
 The receipt is an AES-CMAC under the issuer's receipt key over counter and card data as they stand there, and
@@ -50,6 +51,10 @@ def read_receipt(data: bytes) -> Receipt | None:
     if data in {b"", b"\x00"}:  # an answer of one octet 00: nothing to confirm
         return None
     confirmation, rest = _field(data)
+    if (
+        len(confirmation) == RECEIPT_OCTETS
+    ):  # too short for a confirmation: its first field, and no length ahead
+        confirmation, rest = data, b""
     if rest:
         raise ReceiptMalformed(length=len(data))
     mac, rest = _field(confirmation)
