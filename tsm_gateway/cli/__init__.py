@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.
     "config": "config:config",
     "device": "device:device",
     "provider": "provider:provider",
+    "application": "application:application",
+    "card": "card:card",
     "queue": "queue:queue",
     "key": "key:key",
     "pki": "pki:pki",

@@ -15,6 +15,7 @@ from tsm_gateway.cli.device_life import LISTED, row_of
 from tsm_gateway.cli.device_number import number, replace
 from tsm_gateway.cli.device_rekey import rekey
 from tsm_gateway.cli.device_show import show
+from tsm_gateway.cli.in_order import InOrder
 from tsm_gateway.cli.output import output_option, show_rows
 from tsm_gateway.registry.device import Device, DeviceState
 
@@ -26,14 +27,6 @@ if TYPE_CHECKING:
     from tsm_gateway.store.registry_store import RegistryStore
 
 SLICE = 1000  # devices in memory at a time
-
-
-class InOrder(click.Group):
-    """A group that lists its commands in the order of a device's life, not of the alphabet."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """As they were added."""
-        return list(self.commands)
 
 
 @click.group(cls=InOrder)

@@ -7,20 +7,16 @@ what, and the error code that stood against it.
 from __future__ import annotations
 
 import re
-import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
-from tsm_gateway.cli.actor import operator
+from tsm_gateway.cli.audited import STORE_TROUBLE, audited, note_refused
 from tsm_gateway.cli.errors import exit_code_of
 from tsm_gateway.cli.explain_errors import REMEDIES
 from tsm_gateway.cli.output import number_in_part, when
 from tsm_gateway.errors import TsmError
-from tsm_gateway.registry.audit import REFUSED, AuditEntry
-from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy, StoreFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +29,6 @@ DEVICE_ID = re.compile(r"d:[0-9a-f]{16}")
 LISTED = ("device", "state", "msisdn", "changed_at", "reason")
 NO_ID = "not a device id"  # in place of what was typed: it may be a person's number
 WAYS_OUT = ("proof-wanted", "number-wanted")  # refusals that say at once what to do instead
-STORE_TROUBLE = (StoreBusy, StoreFull, StoreBroken)  # nothing can be written down either
 
 
 class Done(NamedTuple):
@@ -74,32 +69,17 @@ def each_device(
 
 
 def carried_out(store: SqliteStore, action: str, subject: str, act: Callable[[], T]) -> T:
-    """Do `act` and make it durable. A refusal is audited, then raised."""
-    try:
-        changed = act()
-        store.flush()
-    except STORE_TROUBLE:
-        raise
-    except TsmError as error:
-        note_refusal(store, action, subject, error)
-        raise
-    return changed
+    """Do `act` to a device and make it durable. A refusal is audited, then raised."""
+    return audited(store, action, _shown(subject), act)
 
 
 def note_refusal(store: SqliteStore, action: str, subject: str, error: TsmError) -> None:
-    """Write down who was refused what; trouble of the store must not hide the refusal itself."""
-    entry = AuditEntry(
-        at=int(time.time()),
-        actor=operator(),
-        action=action,
-        subject=subject if DEVICE_ID.fullmatch(subject) else NO_ID,
-        outcome=REFUSED,
-        reason=error.code,
-        facts=(),
-    )
-    with suppress(TsmError):
-        store.provisioning.note(entry)
-        store.flush()
+    """Write down who was refused what on a device."""
+    note_refused(store, action, _shown(subject), error)
+
+
+def _shown(subject: str) -> str:
+    return subject if DEVICE_ID.fullmatch(subject) else NO_ID
 
 
 def row_of(found: Device) -> dict[str, object]:

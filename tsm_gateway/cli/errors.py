@@ -39,7 +39,13 @@ _CODES: Mapping[str, Exit] = {
     "device-certificate-unusable": Exit.USAGE,
     "recipient-unusable": Exit.USAGE,
     "master-file-foreign": Exit.DENIED,
+    "cap-malformed": Exit.USAGE,
+    "load-file-too-large": Exit.USAGE,
+    "application-key-unfit": Exit.USAGE,
+    "application-key-mismatch": Exit.USAGE,
+    "manifest-malformed": Exit.USAGE,
     "file-denied": Exit.DENIED,
+    "file-exposed": Exit.DENIED,
     "pki-file-exposed": Exit.DENIED,
     "gateway-unreachable": Exit.UNREACHABLE,
 }

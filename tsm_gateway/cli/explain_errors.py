@@ -27,6 +27,8 @@ REMEDIES: Mapping[str, str] = {
     "ambiguous": "Give more digits of the message id: `tsm-gateway queue list` shows them whole.",
     "not-movable": "See `tsm-gateway queue show ID`: the table of states says what is possible from there.",
     "file-exists": "Name another file, or move the old one away if its key is no longer wanted.",
+    "file-exposed": "chmod 600 the file and chown it to who uses it (a link is not taken). If others read "
+    "it, its keys are known: ask who issued them for new ones.",
     "file-denied": "Write to a directory that belongs to you, or run the command as its owner.",
     "gateway-running": "Stop the gateway (`systemctl stop tsm-gateway`), or use the steps of `key "
     "rotate --help`.",
@@ -137,8 +139,8 @@ REMEDIES: Mapping[str, str] = {
     "hybrid-key-wrong-device": _PEER_OCTETS,
     "key-certificate-missing": "The device has to enrol with a key certificate (X25519) or a hybrid key.",
     "test-device-refused": "Enrol a real crypto SE, or for tests set [gateway] test_parties = true.",
-    "key-too-early": "Nothing: it is made a second later. If it stays, the clock was put back: note the device's "
-    "number once more (`device number`), and order the key again.",
+    "key-too-early": "Nothing: it is made a second later. If it stays, the clock was put back: note the "
+    "device's number once more (`device number`), and order the key again.",
     "number-unknown": "Give the device its number with `device number`, or order the key over channel 1.",
     "key-not-installable": "The device's agent fetches the key package first: GET /v1/key-package.",
     # certificates of devices and of their issuers
@@ -194,6 +196,8 @@ REMEDIES: Mapping[str, str] = {
     "application-error": _DEFECT,
     "cap-malformed": "Convert the application anew with the Java Card converter (compact format), and give "
     "the .cap file it wrote.",
+    "application-key-mismatch": "Name the right key with --key; or, if the key was replaced, the new "
+    "certificate in [provisioning.delivery] signing_certificate.",
     "load-file-too-large": "Publish a smaller application, or one without its Descriptor: a card counts 256 "
     "blocks, and the secure channel leaves less than 240 octets in each.",
     "application-key-unfit": "Give a private key over EC P-256, or RSA of 2048 bits: `pki import` brings it.",
@@ -220,6 +224,8 @@ REMEDIES: Mapping[str, str] = {
     "card-session-over": "Nothing: the next session begins anew.",
     "card-key-check-mismatch": "Nothing was given up: the card is asked which keys it holds at the next "
     "session. If it comes again, ask the card's maker.",
+    "manifest-malformed": "Mend the line of the manifest: `card import --help` shows the members it has. "
+    "Nothing was imported.",
     "card-keys-malformed": "Mend the line of the manifest: enc, mac and dek are 16, 24 or 32 octets each and "
     "of one length, the key version is 1 to 127.",
     # deliveries to cards
@@ -300,8 +306,8 @@ REMEDIES: Mapping[str, str] = {
     "virtual-card-foreign": "`card forget` the one the store knows, or enrol a new handset. " + _TEST_ONLY,
     "virtual-card-torn": "Put the card in again: nothing of it is half done. " + _TEST_ONLY,
     "virtual-counter-exhausted": "Enrol a new virtual handset. " + _TEST_ONLY,
-    "virtual-delivery-broken-off": "See the log of `tsm-gateway provisioning`: another agent may be at work on "
-    "the same app element. Then run `virtual deliver` again. " + _TEST_ONLY,
+    "virtual-delivery-broken-off": "See the log of `tsm-gateway provisioning`: another agent may be at work "
+    "on the same app element. Then run `virtual deliver` again. " + _TEST_ONLY,
     "virtual-delivery-incomplete": "`device show` tells what came of it and when it is tried again; then run "
     "`virtual deliver` again. " + _TEST_ONLY,
     "virtual-device-unknown": "The provider's file does not list this handset: enrol both together. "

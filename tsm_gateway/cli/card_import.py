@@ -1,0 +1,189 @@
+"""`tsm-gateway card import`: cards and their key sets from an issuer's manifest.
+
+The file is read twice, a line at a time: once to see that every line is right, once to keep the cards, a
+thousand in one transaction. What was kept stays kept, wherever it breaks off.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from tsm_gateway.cli.audited import audited
+from tsm_gateway.cli.context import held_masters, master_option, open_store, read_settings
+from tsm_gateway.cli.device_life import noted
+from tsm_gateway.cli.errors import InputInvalid
+from tsm_gateway.cli.output import output_option, show_record
+from tsm_gateway.cli.private_file import private_file
+from tsm_gateway.keys.wrap import NONCE_OCTETS, card_place, wrap
+from tsm_gateway.provisioning.card_key_octets import join_keys
+from tsm_gateway.provisioning.card_manifest import LONGEST_LINE, CardManifest
+from tsm_gateway.registry.card import Card, CardKeySet, CardKeyState
+from tsm_gateway.registry.errors import AlreadyKnown
+from tsm_gateway.store.acts import STORE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import BinaryIO
+
+    from tsm_gateway.cli.output import Form
+    from tsm_gateway.keys.wrap import MasterKeys
+    from tsm_gateway.provisioning.card_manifest import ManifestCard
+    from tsm_gateway.store.sqlite_store import SqliteStore
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+ISSUER: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,31}", re.ASCII)
+SLICE: Final = 1000  # cards in one transaction
+ACTION: Final = "card.import"
+NEXT: Final = (
+    "next: destroy the manifest. The keys are wrapped in the store, and each card is given keys of its own "
+    "when its agent comes first"
+)
+AGAIN: Final = "kept are {} cards; with --skip-known another run goes on behind them"
+
+
+class CardImport:
+    """Keeps cards, and counts them."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        masters: MasterKeys,
+        *,
+        issuer: str,
+        reason: str,
+        at: int,
+        skip_known: bool = False,
+    ) -> None:
+        """`masters` are held, so that none is pruned meanwhile; `issuer` has 1 to 32 characters."""
+        self._store, self._masters = store, masters
+        self._issuer, self._reason, self._at, self._skip_known = issuer, reason, at, skip_known
+        self.imported = self.known = 0  # kept durably; passed over
+
+    def keep(self, cards: Iterable[ManifestCard], tell: Callable[[int], None] = lambda _: None) -> None:
+        """Keep `cards`, a slice a transaction; `tell` gets the count so far behind each.
+
+        Raises AlreadyKnown with facts `app_se` and `line` of the manifest; the slices ahead stay kept.
+        """
+        batch: list[ManifestCard] = []
+        for card in cards:
+            batch.append(card)
+            if len(batch) == SLICE:
+                self._slice(batch)
+                batch = []
+                tell(self.imported)
+        self._slice(batch)
+
+    def _slice(self, batch: list[ManifestCard]) -> None:
+        if self._skip_known:
+            batch = list(self._unknown(batch))
+        if not batch:
+            return
+        try:
+            self._store.delivery.import_cards(map(self._stored, batch), reason=self._reason, at=self._at)
+        except AlreadyKnown as error:
+            refused = batch[int(error.facts["line"]) - 1]
+            raise AlreadyKnown(what="card", app_se=refused.app_se.hex(), line=refused.line) from None
+        self._store.flush()
+        self.imported += len(batch)
+
+    def _unknown(self, batch: list[ManifestCard]) -> Iterator[ManifestCard]:
+        """Those that are neither in the store nor further up in the batch."""
+        taken: set[bytes] = set()
+        for each in batch:
+            if each.app_se in taken or self._store.delivery.card(each.app_se) is not None:
+                self.known += 1
+            else:
+                taken.add(each.app_se)
+                yield each
+
+    def _stored(self, found: ManifestCard) -> tuple[Card, CardKeySet]:
+        """The records, the keys wrapped."""
+        app_se, kvn = found.app_se, found.keys.kvn
+        joined = join_keys(found.keys, found.receipt_key)
+        nonce = secrets.token_bytes(NONCE_OCTETS)
+        wrapped, version = wrap(self._masters, joined, card_place(app_se, kvn), nonce=nonce)
+        card = Card(app_se, found.sd_aid, found.protocol, self._issuer, found.dap_key, self._at)
+        return card, CardKeySet(app_se, kvn, CardKeyState.TRANSPORT, wrapped, version, self._at)
+
+
+def cards_of(file: BinaryIO) -> Iterator[ManifestCard]:
+    """The cards of a manifest, from where `file` stands, one line at a time. Raises ManifestMalformed."""
+    manifest = CardManifest()
+    while line := file.readline(LONGEST_LINE + 2):
+        card = manifest.read(line.rstrip(b"\r\n"))
+        if card is not None:
+            yield card
+
+
+@click.command(name="import")
+@click.argument("manifest", type=FILE)
+@click.option("--issuer", required=True, metavar="NAME", help="Who handed the cards over; kept with each.")
+@click.option("--skip-known", is_flag=True, help="Pass over cards that are known; they stay as they are.")
+@click.option("--reason", default="", help="Why; kept in the audit log.")
+@master_option
+@output_option
+@click.pass_obj
+def import_command(
+    config_path: Path,
+    /,
+    manifest: Path,
+    issuer: str,
+    reason: str,
+    *,
+    skip_known: bool,
+    master: Path | None,
+    form: Form,
+) -> None:
+    """Make cards known: the app SEs of an issuer, with the key sets that open them.
+
+    MANIFEST (mode 0600) holds a JSON object a line, either a card with its keys, or first a master key and
+    then a card with its diversification data:
+
+    \b
+    {"app_se":"…","sd_aid":"a000000151000000","kvn":48,"i":"70","enc":"…","mac":"…","dek":"…"}
+    or
+    {"master":{"kvn":48,"key":"…"},"kdf":"sp800-108","i":"70","sd_aid":"a000000151000000"}
+    {"app_se":"…","diversification":"…"}
+
+    "receipt" (the card's receipt key) and "dap_key" (id of the key it verifies applications with, if that is
+    not the present one) may stand in a card's line. Nothing is kept unless every line is right.
+
+    \b
+    Example: tsm-gateway card import maker-2026-07.jsonl --issuer maker
+    """
+    if not ISSUER.fullmatch(issuer):
+        raise InputInvalid(what="--issuer", problem="is not 1 to 32 of letters, digits, . - _")
+    settings, at = read_settings(config_path), int(time.time())
+    with private_file(manifest) as file:
+        count = sum(1 for _ in cards_of(file))
+        if not count:
+            raise InputInvalid(what=str(manifest), problem="holds no card")
+        file.seek(0)
+        with held_masters(settings, master) as masters, open_store(settings) as store:
+            taking = CardImport(
+                store, masters, issuer=issuer, reason=noted(reason, "imported"), at=at, skip_known=skip_known
+            )
+            _keep(store, taking, cards_of(file), count)
+    show_record({"issuer": issuer, "imported": taking.imported, "already_known": taking.known}, form)
+    click.echo(NEXT, err=True)
+
+
+def _keep(store: SqliteStore, taking: CardImport, cards: Iterable[ManifestCard], count: int) -> None:
+    """With progress; what broke off is told with what was kept."""
+    whole = False
+    try:
+        audited(store, ACTION, STORE, lambda: taking.keep(cards, lambda so_far: _tell(so_far, count)))
+        whole = True
+    finally:
+        if not whole:
+            click.echo(AGAIN.format(taking.imported), err=True)
+
+
+def _tell(so_far: int, count: int) -> None:
+    click.echo(f"{so_far} of {count} cards", err=True)
