@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "tsm_gateway", "demo"]
-HOPS = ["handset", "radio", "gateway", "provider", "gateway", "receipt"]
+HOPS = ["app-SE", "sensor", "crypto-SE", "radio", "gateway", "provider", "gateway", "receipt"]
 WITHIN_S = 40.0
 
 
@@ -50,7 +50,15 @@ def test_each_payment_is_told_from_the_handset_to_the_receipt(tmp_path: Path) ->
     )
     summary = json.loads(done.stdout.splitlines()[-1])
     assert summary.pop("seconds") > 0
-    assert summary == {"enrolled": 3, "payments": 3, "delivered": 3, "duplicates": 0, "refused": 0, "lost": 0}
+    assert summary == {
+        "enrolled": 3,
+        "installed": 3,
+        "payments": 3,
+        "delivered": 3,
+        "duplicates": 0,
+        "refused": 0,
+        "lost": 0,
+    }
     told = [line.split() for line in done.stderr.splitlines() if line.startswith("#")]
     assert [line[0] for line in told] == [f"#{number}" for number in (1, 2, 3) for _ in HOPS]
     for number in ("#1", "#2", "#3"):

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsm_gateway.cli.demo_enrolment import MAKES, START_S, Parties, enrol_handsets, until_listening
+from tsm_gateway.cli.demo_application import publish_for_all
+from tsm_gateway.cli.demo_enrolment import MAKES, START_S, Parties, outfit_handsets, until_listening
 from tsm_gateway.cli.demo_process import DaemonProcess
 from tsm_gateway.cli.demo_stage import PASSWORD, SYSTEM_ID, set_up
 from tsm_gateway.cli.demo_story import Approval, Story
@@ -48,8 +49,9 @@ def demo(*, payments: int, as_json: bool, keep_running: bool) -> int:
     """Show payments travelling end to end, with everything embedded.
 
     Starts a virtual message centre and the real gateway, relay and provisioning, as two processes on a
-    temporary store; enrols virtual handsets through channel 1; shows every step and every hop; ends with
-    a summary. Exit code 0 only when every payment was delivered once and verified by its provider.
+    temporary store; publishes a signed payment application. Virtual handsets get their keys through channel
+    1 and the application through channel 2, then they pay. Shows every step and every hop, ends with a
+    summary. Exit code 0 only when every payment was delivered once and verified by its provider.
 
     \b
     Example: tsm-gateway demo --payments 20 --json
@@ -62,6 +64,7 @@ def demo(*, payments: int, as_json: bool, keep_running: bool) -> int:
         say("interrupted: everything was stopped and the temporary store removed")
         return INTERRUPTED
     good = story.delivered == payments and not story.duplicates and not story.refused
+    good = good and story.installed == story.enrolled
     _conclude(story, payments, say)
     if as_json:
         click.echo(json.dumps(_summary(story, payments)))
@@ -79,15 +82,16 @@ async def _run(folder: Path, payments: int, say: Say, *, keep_running: bool) -> 
     async with smsc:
         say(f"message centre on 127.0.0.1:{smsc.port}; making keys, certificates, a store and a provider")
         stage = await asyncio.to_thread(set_up, folder, smsc.port)
+        say(await asyncio.to_thread(publish_for_all, stage))
         async with (
             DaemonProcess(stage.config, "run", story.logged) as gateway,
             DaemonProcess(stage.config, "provisioning", lambda _: None) as provisioning,
         ):
             await gateway.meanwhile(smsc.until_bound(1, START_S))
-            await provisioning.meanwhile(until_listening(stage.channel_1))
-            say(f"gateway bound; {len(MAKES)} handsets enrol through channel 1\n")
-            parties = await provisioning.meanwhile(enrol_handsets(stage, say))
-            story.enrolled = len(parties.handsets)
+            await provisioning.meanwhile(until_listening(stage.channel_1, stage.channel_2))
+            say(f"gateway bound; {len(MAKES)} handsets get keys (channel 1) and application (channel 2)\n")
+            parties = await provisioning.meanwhile(outfit_handsets(stage, say, story.stepped))
+            story.enrolled, story.installed = len(parties.handsets), parties.installed
             smsc.subscribe(partial(_arrived, parties, story), parties.provider.record.msisdn)
             say("payments begin\n")
             await _pay(smsc, parties, story, payments, gateway)
@@ -128,8 +132,9 @@ async def _pay(
         amount = f"{amounts.randint(100, 9999) / 100:.2f}"
         piv, cti = handset.next_piv, secrets.token_bytes(CTI_OCTETS)
         address = parties.provider.record.address
+        story.begins(Approval(handset, piv, cti, f"{amount} {CURRENCY}"))
         parts = handset.pay(address, amount, CURRENCY, at=int(time.time()), cti=cti)
-        story.approved(Approval(handset, piv, cti, f"{amount} {CURRENCY}"), parts)
+        story.sent(parts)
         smsc.send(parts)
         if story.each_hop:
             await _wait(lambda: story.receipts, number + 1, gateway)
@@ -158,6 +163,7 @@ async def _stay(config: Path, say: Say) -> None:
 def _summary(story: Story, payments: int) -> dict[str, float]:
     return {
         "enrolled": story.enrolled,
+        "installed": story.installed,
         "payments": payments,
         "delivered": story.delivered,
         "duplicates": story.duplicates,

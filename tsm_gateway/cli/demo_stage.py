@@ -7,10 +7,11 @@ import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from tsm_gateway.cli.virtual_cards import CardMakers
 from tsm_gateway.cli.virtual_parties import new_provider, register_provider
 from tsm_gateway.daemon.settings import load_settings
 from tsm_gateway.keys.master_store import init_master, read_master
-from tsm_gateway.provisioning.pki import Use, host_names
+from tsm_gateway.provisioning.pki import CHANNELS, Use, host_names
 from tsm_gateway.provisioning.pki_store import PkiStore
 from tsm_gateway.store.sqlite_store import SqliteStore
 from tsm_gateway.virtual.element_record import der_of
@@ -68,15 +69,28 @@ intermediates = "{folder}/issuer/issuing.pem"
 crls = ["{folder}/issuer/issuing.crl", "{folder}/issuer/root.crl"]
 """
 
+CHANNEL_2 = """\
+[provisioning.delivery]
+listen = "{host}:{channel_2}"
+certificate = "{folder}/pki/channel-2.pem"
+key = "file:{folder}/pki/channel-2.key"
+signing_certificate = "{folder}/pki/application-signing.pem"
+[[provisioning.delivery.issuer]]
+name = "demo-agents"
+anchors = "{folder}/pki/agents.pem"
+"""
+
 
 class Stage(NamedTuple):
     """What stands before anybody enters."""
 
     config: Path
     settings: Settings
-    channel_1: int  # TCP port of the provisioning service
+    channel_1: int  # TCP port
+    channel_2: int  # TCP port
     tsm: Tsm
     issuer: Issuer
+    cards: CardMakers
     provider: ProviderRecord
 
     @property
@@ -84,25 +98,38 @@ class Stage(NamedTuple):
         """Of channel 1."""
         return f"https://{HOST}:{self.channel_1}"
 
+    @property
+    def delivery_url(self) -> str:
+        """Of channel 2."""
+        return f"https://{HOST}:{self.channel_2}"
+
 
 def set_up(folder: Path, smsc_port: int) -> Stage:
     """Make everything the two processes need. Raises what store, keys and certificates raise."""
-    at, channel_1 = int(time.time()), free_port()
-    config = _configure(folder, smsc_port, channel_1)
+    at, channels = int(time.time()), (free_port(), free_port())
+    config = _configure(folder, smsc_port, channels)
     issuer = Issuer.create("demo maker", at)
     write_issuer(folder / "issuer", issuer, at)
     root = _make_certificates(folder / "pki", at)
     init_master(folder / "master.key", secrets.token_bytes(32))
     settings = load_settings(config)
     provider = _register_provider(settings, at)
-    return Stage(config, settings, channel_1, Tsm(ID, root), issuer, provider)
+    cards = CardMakers.of(folder / "pki", ID, folder / "pki" / "application-signing.pem")
+    return Stage(config, settings, *channels, Tsm(ID, root), issuer, cards, provider)
 
 
-def _configure(folder: Path, smsc_port: int, channel_1: int) -> Path:
+def _configure(folder: Path, smsc_port: int, channels: tuple[int, int]) -> Path:
     password, config = folder / "password", folder / "gateway.toml"
-    text = CONFIG.format(
-        folder=folder, number=GATEWAY_NUMBER, port=smsc_port, system_id=SYSTEM_ID, metrics=free_port()
-    ) + CHANNEL_1.format(folder=folder, host=HOST, channel_1=channel_1)
+    text = (CONFIG + CHANNEL_1 + CHANNEL_2).format(
+        folder=folder,
+        number=GATEWAY_NUMBER,
+        port=smsc_port,
+        system_id=SYSTEM_ID,
+        metrics=free_port(),
+        host=HOST,
+        channel_1=channels[0],
+        channel_2=channels[1],
+    )
     for path, content in ((password, PASSWORD), (config, text)):
         path.touch(mode=0o600)
         path.write_text(content + "\n")
@@ -110,10 +137,10 @@ def _configure(folder: Path, smsc_port: int, channel_1: int) -> Path:
 
 
 def _make_certificates(folder: Path, at: int) -> bytes:
-    """What `pki init` makes, as far as channel 1 needs it; the root in DER, which elements pin."""
+    """What `pki init` makes; the root in DER, which elements pin."""
     pki = PkiStore(folder)
-    for use in (Use.ROOT, Use.KEY_DELIVERY, Use.CHANNEL_1):
-        pki.make(use, owner=ID, names=host_names([HOST]) if use is Use.CHANNEL_1 else (), at=at)
+    for use in Use:
+        pki.make(use, owner=ID, names=host_names([HOST]) if use in CHANNELS else (), at=at)
     return der_of(pki.certificate_path(Use.ROOT).read_text("ascii"))
 
 

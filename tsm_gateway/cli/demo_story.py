@@ -32,7 +32,7 @@ class Tale:
 
 
 class Approval(NamedTuple):
-    """What a user approved on a handset."""
+    """What a user is to approve on a handset."""
 
     handset: Handset
     piv: int
@@ -52,6 +52,7 @@ class Story:
         self.tales: list[Tale] = []
         self.duplicates = self.refused = self.receipts = 0
         self.enrolled = 0  # handsets registered through channel 1
+        self.installed = 0  # applications on their cards through channel 2
         self._began = time.monotonic()
 
     @property
@@ -64,16 +65,22 @@ class Story:
         """Payments their provider opened, verified and took for new exactly once."""
         return sum(tale.opened == 1 for tale in self.tales)
 
-    def approved(self, approval: Approval, parts: list[Part]) -> None:
-        """A user's finger matched and the crypto element sealed a payment."""
+    def begins(self, approval: Approval) -> None:
+        """A user is about to approve a payment."""
         if not self.tales:
             self._began = time.monotonic()
-        device, amount = approval.handset.record, approval.amount
-        tale = Tale(len(self.tales) + 1, device.device_id, time.monotonic(), amount)
+        device = approval.handset.record
+        tale = Tale(len(self.tales) + 1, device.device_id, time.monotonic(), approval.amount)
         self.tales.append(tale)
         self._by_packet[device.kid.hex(), approval.piv] = self._by_cti[approval.cti] = tale
-        self._hop(tale, "handset", f"finger matched in the crypto element, {amount} signed and sealed")
-        self._hop(tale, "radio", f"{len(parts)} encrypted short messages to {parts[0].destination}")
+
+    def stepped(self, who: str, what: str) -> None:
+        """Something inside the handset did its part of the payment that began last."""
+        self._hop(self.tales[-1], who, what)
+
+    def sent(self, parts: list[Part]) -> None:
+        """The payment that began last goes on the air."""
+        self._hop(self.tales[-1], "radio", f"{len(parts)} encrypted short messages to {parts[0].destination}")
 
     def logged(self, line: Mapping[str, Any]) -> None:
         """The gateway logged something."""

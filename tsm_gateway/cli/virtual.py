@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {  # verb -> "module:attribute" below tsm_gateway.
     "pay": "virtual_pay:pay",
     "open": "virtual_open:open_command",
     "card": "virtual_card:card_command",
+    "cap": "virtual_cap:cap_command",
     "smsc": "virtual_smsc:smsc_command",
 }
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str, str], None]
 
-BEGIN_ANEW: Final = frozenset({"TSM-SESSION-OVER", "TSM-SCRIPT-OUT-OF-TURN"})
+BEGIN_ANEW: Final = frozenset({"TSM-SESSION-OVER", "TSM-SCRIPT-OUT-OF-TURN", "TSM-RESPONSES-MALFORMED"})
 SESSIONS: Final = 5  # begun before giving up
 _OK: Final = b"\x90\x00"
 _LOAD: Final = 0xE8
@@ -43,6 +43,12 @@ _NAMES: Final[Mapping[int, str]] = {
     0xE6: "INSTALL",
     _LOAD: "LOAD",
     0xF2: "GET STATUS",
+}
+
+
+_ABOUT_CARDS: Final[Mapping[str, str]] = {
+    "renew-keys": "keys of the gateway's own take the place of those it was made with",
+    "inventory": "what is on it",
 }
 
 
@@ -160,11 +166,11 @@ class AppAgent:
         return said if status == _OK else f"{said}; the card said {status.hex().upper()}"
 
     def _follow(self, doing: Doing | None) -> None:
-        """Tell what was begun; what came of the thing before, its device's standing will say."""
+        """Tell what was begun; what came of it, the device's standing will say."""
         before, self._doing = self._doing, doing
         if doing is not None and (before is None or before.job_id != doing.job_id):
-            about = " ".join(filter(None, (doing.application, doing.version))) or "of the card"
-            self._tell(doing.kind, about)
+            about = " ".join(filter(None, (doing.application, doing.version)))
+            self._tell(doing.kind, about or _ABOUT_CARDS.get(doing.kind, "of the card"))
 
     def _standing(self, script: Mapping[str, Any]) -> Delivered:
         status = self.status()
@@ -173,7 +179,7 @@ class AppAgent:
                 (str(each["name"]), str(each["version"]), str(each["state"]))
                 for each in status["applications"]
             )
-            return Delivered(
+            delivered = Delivered(
                 str(status["device_state"] or ""),
                 rows,
                 int(status["jobs_waiting"]),
@@ -183,6 +189,9 @@ class AppAgent:
             )
         except (KeyError, TypeError, ValueError):
             raise FormatMalformed(what="a status of another form") from None
+        for name, version, state in rows:
+            self._tell(state, f"{name} {version}; {self._scripts} round trips, {self._commands} commands")
+        return delivered
 
 
 def _commands(script: Mapping[str, Any]) -> list[bytes]:
