@@ -231,6 +231,22 @@ def test_memory_is_told_taken_and_given_back(host: Host) -> None:
     assert free() == whole
 
 
+def test_an_application_may_say_how_much_it_needs(host: Host) -> None:
+    host.begin_load(BLOCK)
+    host.load(BLOCK)
+    needs = b"\xc9\0" + tlv("EF", tlv("C8", (512 * 1024).to_bytes(4, "big")))
+    assert host.send("80E60C00", lv(PACKAGE, APPLET, APPLET, b"\0", needs, b"")) == (b"", 0x6A84)
+    needs = b"\xc9\0" + tlv("EF", tlv("C8", (1024).to_bytes(2, "big")))
+    assert host.send("80E60C00", lv(PACKAGE, APPLET, APPLET, b"\0", needs, b"")) == OK
+
+
+def test_a_load_file_of_more_modules_than_its_row_holds_is_refused(host: Host) -> None:
+    for count, reply in ((9, (b"", 0x6A84)), (8, OK)):
+        block = load_file(applets=[PACKAGE + bytes([number]) for number in range(count)])
+        host.begin_load(block)
+        assert host.load(block) == reply
+
+
 def test_an_aborted_load_takes_no_memory(host: Host) -> None:
     host.begin_load(BLOCK)
     host.send("80E80000", tlv("C4", BLOCK)[:200])
@@ -372,6 +388,11 @@ def test_one_application_may_be_selected_by_default(host: Host) -> None:
     host.card.power_on()
     assert host.raw("80CA006600") == (b"", 0x6D00)  # the application has no such instruction
     host.open(host.card.state.key_sets[0])
+    assert host.send("80F0807F").sw == 0x9000
+    host.card.power_on()
+    assert host.raw("80CA006600").sw == 0x9000  # a locked card selects its security domain
+    host.open(host.card.state.key_sets[0])
+    assert host.send("80F0800F").sw == 0x9000
     assert host.send("80E64000", lv(b"", b"", APPLET, b"\0", b"", b"")) == OK
     host.card.power_on()
     assert host.raw("80CA006600").sw == 0x9000
@@ -450,11 +471,26 @@ def test_with_delegated_management_every_change_wants_a_token_and_gives_a_receip
     assert host.send("80E60C00", install + lv(token(0x0C, install, stranger))) == (b"", 0x6985)
     installed = host.send("80E60C00", install + lv(token(0x0C, install)))
     assert installed == (receipt(host, 2, PACKAGE, APPLET), 0x9000)
+    update = lv(b"", b"", APPLET, b"\x04", b"")
+    assert host.send("80E64000", update + lv(b"")) == (b"", 0x6985)
+    assert host.send("80E64000", update + lv(token(0x40, update))) == (receipt(host, 3, APPLET), 0x9000)
     remove = tlv("4F", PACKAGE)
     assert host.send("80E40080", remove) == (b"", 0x6985)
     removed = host.send("80E40080", remove + tlv("9E", token(0, remove, p2=0x80)))
-    assert removed == (receipt(host, 3, PACKAGE), 0x9000)
-    assert host.send("80CA00C2").data == bytes.fromhex("C2020003")
+    assert removed == (receipt(host, 4, PACKAGE), 0x9000)
+    assert host.send("80CA00C2").data == bytes.fromhex("C2020004")
+
+
+def test_with_delegated_management_making_selectable_wants_a_token() -> None:
+    host = opened(token_key=SIGNER.public_key())
+    begin = lv(PACKAGE, ISD, DIGEST, b"")
+    host.send("80E60200", begin + lv(token(0x02, begin)))
+    host.load(BLOCK)
+    install = lv(PACKAGE, APPLET, APPLET, b"\0", b"\xc9\0")
+    assert host.send("80E60400", install + lv(token(0x04, install))).sw == 0x9000
+    make = lv(b"", b"", APPLET, b"\0", b"")
+    assert host.send("80E60800", make + lv(b"")) == (b"", 0x6985)
+    assert host.send("80E60800", make + lv(token(0x08, make))) == (receipt(host, 3, APPLET), 0x9000)
 
 
 def receipt(host: Host, counter: int, *aids: bytes) -> bytes:

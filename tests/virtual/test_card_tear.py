@@ -150,6 +150,19 @@ def test_a_removal_torn_in_the_middle_removes_all_or_nothing() -> None:
                 host.card.application(APPLET)
 
 
+def test_what_changes_nothing_writes_nothing() -> None:
+    kept: list[CardState] = []
+    state = new_card()
+    host = Host(Card(state, keep=kept.append))
+    host.open(state.key_sets[0])
+    begun = len(kept)
+    for head in ("80F28002", "80F24002", "80CA0045", "80E60200", "80D83081"):
+        host.send(head, b"" if head == "80CA0045" else b"\x4f\0")
+    host.begin_load(BLOCK)
+    assert host.send("80E80000", tlv("C4", BLOCK)[:200]).sw == 0x9000
+    assert len(kept) == begun == 1
+
+
 def test_a_state_that_cannot_be_written_is_not_taken(tmp_path: Path) -> None:
     def broken(_: CardState) -> None:
         raise OSError(28, "No space left on device")

@@ -228,6 +228,12 @@ def test_keys_may_be_added_replaced_in_place_and_removed(host: Host) -> None:
     assert host.initialize(first) == (b"", 0x6A88)
 
 
+def test_the_last_key_set_stays_even_when_the_session_is_of_another(host: Host) -> None:
+    dek = host.card.state.key_sets[0].dek
+    assert host.send("80D83081", key_data(0x31, KEYS, dek)).sw == 0x9000
+    assert host.send("80E40000", bytes.fromhex("D20131")) == (b"", 0x6985)
+
+
 KEYS = [bytes([number]) * 16 for number in (1, 2, 3)]
 
 
@@ -368,6 +374,19 @@ def test_another_command_forgets_the_blocks_before(full: Host) -> None:
     full.send("80E20800", grouping(PARAMETERS)[:10])
     full.send("80CA0045")
     assert full.send("80E28801", grouping(PARAMETERS)[10:]) == (b"", 0x6A86)
+
+
+def test_what_comes_behind_the_parameters_is_for_the_security_domain_again(full: Host) -> None:
+    choose(full)
+    assert full.send("80E28800", grouping(PARAMETERS)).sw == 0x9000
+    assert full.send("80E28800", grouping(PARAMETERS)) == (b"", 0x6A86)
+    assert full.send("80E29000", bytes.fromhex("420101")).sw == 0x9000
+
+
+def test_an_application_that_was_locked_meanwhile_is_not_personalised(full: Host) -> None:
+    choose(full)
+    assert full.send("80F04087", APPLET).sw == 0x9000
+    assert full.send("80E28800", grouping(PARAMETERS)) == (b"", 0x6985)
 
 
 def test_an_application_that_was_removed_meanwhile_is_not_personalised(full: Host) -> None:
