@@ -25,7 +25,7 @@ from tsm_gateway.virtual.proof import ProvedKey, prove
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
@@ -101,9 +101,9 @@ def _enrol(element: Element, address: tuple[str, int], signers: dict[bytes, Elli
         socket.create_connection(address, DEADLINE_S) as plain,
         element.context.wrap_socket(plain, server_hostname=address[0]) as wire,
     ):
-        answer = _ask(wire, "PUT", "/v1/enrolment", {"msisdn": record.msisdn})
+        answer = ask(wire, "PUT", "/v1/enrolment", {"msisdn": record.msisdn})
         proof = _prove(record, answer, signers)
-        proved = _ask(wire, "POST", "/v1/registration", {"proof": base64.b64encode(proof).decode()})
+        proved = ask(wire, "POST", "/v1/registration", {"proof": base64.b64encode(proof).decode()})
     if proved["state"] != "registered":
         raise AssertionError(proved)
 
@@ -125,8 +125,11 @@ def _prove(
     return prove(record.device_id, proved, challenge, element, record.private_key)
 
 
-def _ask(wire: ssl.SSLSocket, method: str, path: str, body: dict[str, str]) -> dict[str, Any]:
-    octets = json.dumps(body).encode()
+def ask(
+    wire: ssl.SSLSocket, method: str, path: str, body: Mapping[str, object] | None = None
+) -> dict[str, Any]:
+    """One request and its answer, which has to be 200, over a connection that stays."""
+    octets = json.dumps(body).encode() if body is not None else b""
     head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     wire.sendall(f"{head}Content-Length: {len(octets)}\r\n\r\n".encode() + octets)
     got = b""

@@ -22,34 +22,24 @@ Medians over the runs are printed, minimum and maximum beside them; quote ratios
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import random
 import secrets
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-import psutil
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from _daemon import cpu_s, daemon, print_medians
 from _elements import enrol_all, make_elements
 from _million import fill_store
 
 from tsm_gateway.cli.demo_stage import HOST, Stage, set_up
 from tsm_gateway.store.sqlite_store import SqliteStore
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-START_S = 60.0
 LOOKUPS = 2_000
 
 
@@ -87,11 +77,7 @@ def _runs(stage: Stage, options: argparse.Namespace, title: str) -> dict[str, fl
         print(f"{title}: run {number + 1} of {options.runs} …", file=sys.stderr, flush=True)
         runs.append(_measure(stage, options))
     print(f"# {title}")
-    medians = {}
-    for name, values in zip(Figures._fields, zip(*runs, strict=True), strict=True):
-        low, medians[name], high = min(values), statistics.median(values), max(values)
-        print(f"{name:<18} median {medians[name]:>10.2f}   min {low:>10.2f}   max {high:>10.2f}", flush=True)
-    return medians
+    return print_medians(runs)
 
 
 def _options() -> argparse.Namespace:
@@ -110,19 +96,19 @@ def _options() -> argparse.Namespace:
 def _measure(stage: Stage, options: argparse.Namespace) -> Figures:
     elements = make_elements(stage.issuer, stage.tsm, options.enrolments, int(time.time()))
     address = (HOST, stage.channel_1)
-    with _daemon(stage, "provisioning", stage.channel_1) as (process, start_s):
+    with daemon(stage, "provisioning", stage.channel_1) as (process, start_s):
         warm = options.enrolments // 10
         enrol_all(elements[:warm], address, options.threads)
-        before, own = _cpu_s(process), time.process_time()
+        before, own = cpu_s(process), time.process_time()
         loaded = enrol_all(elements[warm:], address, options.threads)
-        server_s, own_s = _cpu_s(process) - before, time.process_time() - own
+        server_s, own_s = cpu_s(process) - before, time.process_time() - own
         rss_mb = process.memory_info().rss / 1e6
     if loaded.failed:
         sys.exit(f"{len(loaded.failed)} enrolments failed, the first: {loaded.failed[0]}")
     metrics = stage.settings.metrics.address
     if metrics is None:
         raise AssertionError
-    with _daemon(stage, "run", metrics[1]) as (_, relay_start_s):
+    with daemon(stage, "run", metrics[1]) as (_, relay_start_s):
         pass
     count = len(loaded.each_ms)
     return Figures(
@@ -136,42 +122,6 @@ def _measure(stage: Stage, options: argparse.Namespace) -> Figures:
         start_s=start_s,
         relay_start_s=relay_start_s,
     )
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-@contextlib.contextmanager
-def _daemon(stage: Stage, verb: str, port: int) -> Iterator[tuple[psutil.Process, float]]:
-    """A daemon in a process of its own, and how long it took until it listened on `port`."""
-    command = [sys.executable, "-m", "tsm_gateway", "--config", str(stage.config), verb]
-    began = time.perf_counter()
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    ) as started:
-        try:
-            _until_listening(port, started)
-            yield psutil.Process(started.pid), time.perf_counter() - began
-        finally:
-            started.send_signal(signal.SIGTERM)
-            started.wait(START_S)
-
-
-def _until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
-    give_up_at = time.monotonic() + START_S
-    while time.monotonic() < give_up_at and process.poll() is None:
-        try:
-            socket.create_connection((HOST, port), 1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    sys.exit("the daemon did not come up")
 
 
 def _lookup_us(stage: Stage) -> float:

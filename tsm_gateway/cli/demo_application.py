@@ -22,11 +22,11 @@ VERSION: Final = Version(1, 0, 0)
 SIZE: Final = 24_000  # octets of the load file
 
 
-def publish_for_all(stage: Stage) -> str:
-    """Publish the application and assign it to all devices; says in words what was done."""
+def publish_for_all(stage: Stage, size: int = SIZE) -> str:
+    """Publish an application of `size` octets and assign it to all devices; says what was done."""
     at, pair = int(time.time()), stage.cards.pki.pair(Use.APPLICATION_SIGNING)
     signing = Signing.of(FileSigner(pair.key), pair.certificate)
-    wanted = Publication(NAME, VERSION, stage.provider.name, read_cap(payment_cap(SIZE)))
+    wanted = Publication(NAME, VERSION, stage.provider.name, read_cap(payment_cap(size)))
     with opened_store(stage.settings) as store:
         published = publish_application(store, wanted, signing, at=at)
         rule = Rule(NAME, Scope.ALL, subject="", version=None, wanted=True, made_at=at)
@@ -34,5 +34,5 @@ def publish_for_all(stage: Stage) -> str:
         store.flush()
     scheme, blocks = published.signature.scheme, published.blocks
     return (
-        f"application {NAME} {VERSION} of {SIZE} octets: signed ({scheme}), {blocks} blocks, assigned to all"
+        f"application {NAME} {VERSION} of {size} octets: signed ({scheme}), {blocks} blocks, assigned to all"
     )

@@ -14,7 +14,7 @@ Commands are enciphered but for their heads, so the agent can tell which they ar
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from tsm_gateway.virtual.channel import base64_octets, base64_of
 from tsm_gateway.virtual.errors import CardTorn, ChannelRefused, DeliveryBrokenOff, FormatMalformed
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tsm_gateway.virtual.card import Card
-    from tsm_gateway.virtual.channel import Channel
+    from tsm_gateway.virtual.channel import Handshake
 
     Tell = Callable[[str, str], None]
 
@@ -50,6 +50,17 @@ _ABOUT_CARDS: Final[Mapping[str, str]] = {
     "renew-keys": "keys of the gateway's own take the place of those it was made with",
     "inventory": "what is on it",
 }
+
+
+class Asks(Protocol):
+    """Whoever carries requests to the service: `channel.Channel`."""
+
+    @property
+    def handshake(self) -> Handshake | None:
+        """What TLS agreed on, of the connection opened last."""
+
+    def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The JSON object that answers. Raises ChannelBroken, ChannelRefused, FormatMalformed."""
 
 
 class Doing(NamedTuple):
@@ -92,7 +103,7 @@ class AppAgent:
     def __init__(
         self,
         card: Card,
-        channel: Channel,
+        channel: Asks,
         *,
         tell: Tell = lambda step, what: None,  # noqa: ARG005 - names for the reader
     ) -> None:
