@@ -71,7 +71,8 @@ VERBS: Sequence[Verb] = (
     Verb(
         DeviceMove.ACTIVATE,
         activate,
-        "Let a registered device pay: its payment application was delivered another way.",
+        "Let a registered device pay: its payment application was delivered another way. Channel 2 does this "
+        "by itself, as soon as all is installed that the device is to have (`application assign`).",
         "application 2.1 on the card",
     ),
     Verb(DeviceMove.SUSPEND, suspend, "Refuse a device's payments until it is resumed.", "unpaid"),

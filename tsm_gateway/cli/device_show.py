@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tsm_gateway.cli import application_status
 from tsm_gateway.cli.context import open_store, read_settings
 from tsm_gateway.cli.device_life import row_of
 from tsm_gateway.cli.output import output_option, show_record, show_rows, when
@@ -37,7 +38,9 @@ BY_HAND = "by hand"
 @output_option
 @click.pass_obj
 def show(config_path: Path, device_id: str, form: Form) -> None:
-    """Show a device: who vouches for it, its elements and methods, its keys, what is on its way to it.
+    """Show a device: who vouches for it, its elements and methods, its keys, what it has and waits for.
+
+    `app se` is the id of its app SE: `card show` tells of that. Jobs are those that are open.
 
     A key has a package when it was made over channel 1: `waiting` until the crypto SE has confirmed it.
     Neither a key nor a template is ever shown; a handle's hash names the template and tells nothing of it.
@@ -51,12 +54,19 @@ def show(config_path: Path, device_id: str, form: Form) -> None:
             raise NotKnown(what="device", name=device_id)
         windows = {key.kid: store.registry.window_of(key.kid) for key in standing.keys}
         controls = store.provisioning.controls(device_id)
+        applications = store.delivery.on_device(device_id)
+        jobs = store.delivery.jobs(device_id, open_only=True)
     record: Row = {**row_of(standing.device), **_enrolled(standing), **_registered(standing)}
     record |= _suspended(standing)
     tables = {
         "methods": (METHODS, [_method_row(each) for each in _methods(standing)]),
         "keys": (KEYS, _key_rows(standing, windows)),
         "control_messages": (CONTROLS, [_control_row(each) for each in controls]),
+        "applications": (
+            application_status.APPLICATIONS,
+            [application_status.installed_row(each) for each in applications],
+        ),
+        "jobs": (application_status.JOBS, [application_status.job_row(each) for each in jobs]),
     }
     if form != "table":
         show_record({**record, **{name: rows for name, (_, rows) in tables.items()}}, form)

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tsm_gateway.cli.context import existing_store, master_path, read_masters
+from tsm_gateway.cli.doctor_delivery import examine_delivery
 from tsm_gateway.cli.doctor_finding import Finding, Verdict, failed, fine, warned
 from tsm_gateway.cli.doctor_links import examine_link
 from tsm_gateway.cli.doctor_provisioning import examine_provisioning
@@ -203,4 +204,5 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _clock,
     _gateway,
     examine_provisioning,
+    examine_delivery,
 )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tsm_gateway.daemon.settings import Settings
+    from tsm_gateway.daemon.settings_issuer import AgentIssuerSettings
     from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
     from tsm_gateway.provisioning.expiry import ExpiringItem
     from tsm_gateway.provisioning.issuer import Issuer
@@ -45,10 +46,13 @@ def examine_provisioning(settings: Settings) -> Iterator[Finding]:
 
 
 def _own_certificates(section: ProvisioningSettings, now: int) -> Iterator[Finding]:
-    for use, path in (
-        ("channel-1", section.certificate),
-        ("key-delivery", section.key_delivery_certificate),
-    ):
+    named = [("channel-1", section.certificate), ("key-delivery", section.key_delivery_certificate)]
+    if section.delivery is not None:
+        named += [
+            ("channel-2", section.delivery.certificate),
+            ("application-signing", section.delivery.signing_certificate),
+        ]
+    for use, path in named:
         name = f"certificate {use}"
         try:
             items = items_of_certificates(OWN, use, _octets(path))
@@ -83,24 +87,37 @@ def _issuers(section: ProvisioningSettings, now: int) -> Iterator[Finding]:
     if not section.issuer:
         yield warned("issuers", "none is trusted: no device can enrol", "add a [[provisioning.issuer]] table")
     for configured in section.issuer:
-        name = f"issuer {configured.name}"
-        try:
-            issuer = load_issuer(
-                configured.name,
-                anchors=configured.anchors,
-                intermediates=configured.intermediates,
-                crls=configured.crls,
-                ocsp=configured.ocsp,
-                revocation=configured.revocation,
-            )
-        except TsmError as error:
-            yield failed(name, str(error), "see the files of its [[provisioning.issuer]] table")
-        else:
-            yield from _issuer(issuer, now, section.expiry_warning_days)
+        yield from _configured(f"issuer {configured.name}", "provisioning.issuer", configured, section, now)
+    if section.delivery is None:
+        return
+    if not section.delivery.issuer:
+        fix = "add a [[provisioning.delivery.issuer]] table, such as that of agents.pem"
+        yield warned("agents' issuers", "none is trusted: no agent can come to channel 2", fix)
+    for agents in section.delivery.issuer:
+        table = "provisioning.delivery.issuer"
+        yield from _configured(f"agents' issuer {agents.name}", table, agents, section, now)
 
 
-def _issuer(issuer: Issuer, now: int, warning_days: int) -> Iterator[Finding]:
-    name, items = f"issuer {issuer.name}", items_of_issuers([issuer])
+def _configured(
+    name: str, table: str, configured: AgentIssuerSettings, section: ProvisioningSettings, now: int
+) -> Iterator[Finding]:
+    try:
+        issuer = load_issuer(
+            configured.name,
+            anchors=configured.anchors,
+            intermediates=configured.intermediates,
+            crls=configured.crls,
+            ocsp=configured.ocsp,
+            revocation=configured.revocation,
+        )
+    except TsmError as error:
+        yield failed(name, str(error), f"see the files of its [[{table}]] table")
+    else:
+        yield from _issuer(name, issuer, now, section.expiry_warning_days)
+
+
+def _issuer(name: str, issuer: Issuer, now: int, warning_days: int) -> Iterator[Finding]:
+    items = items_of_issuers([issuer])
     certificates = [each for each in items if each.use != CRL]
     fix = "ask the issuer for its new certificate, and add it before this one ends"
     yield _ending(name, certificates, now, warning_days, fix)
@@ -111,7 +128,7 @@ def _issuer(issuer: Issuer, now: int, warning_days: int) -> Iterator[Finding]:
             'set its crls or ocsp, and revocation = "required"',
         )
     elif not issuer.crls and not issuer.ocsp:
-        yield warned(name, "has no revocation data: a revoked device is taken", "set its crls or ocsp")
+        yield warned(name, "has no revocation data: a revoked certificate is taken", "set its crls or ocsp")
     for stale in (each for each in items if each.use == CRL and each.urgency(now, 0) is Urgency.EXPIRED):
         text = f"its revocation list {stale.subject} is out of date"
         way_out = f"fetch the new list, then `systemctl reload {UNIT}`"

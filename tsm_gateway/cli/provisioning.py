@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tsm_gateway.daemon import channel1_routes, channel2_routes
 from tsm_gateway.daemon.channel1_openapi import openapi_text
 from tsm_gateway.daemon.hardening import harden
 from tsm_gateway.daemon.logs import configure
@@ -17,21 +18,32 @@ from tsm_gateway.daemon.settings import load_settings, secret_value
 if TYPE_CHECKING:
     from pathlib import Path
 
+SERVICES = {"1": channel1_routes.SERVICE, "2": channel2_routes.SERVICE}
+
 
 @click.command()
-@click.option("--openapi", "describe", is_flag=True, help="Print the description of channel 1, and end.")
+@click.option("--openapi", "describe", is_flag=True, help="Print the description of a channel, and end.")
+@click.option(
+    "--channel",
+    type=click.Choice(list(SERVICES)),
+    default="1",
+    show_default=True,
+    help="With --openapi: 1 = crypto SEs, 2 = agents of app SEs.",
+)
 @click.pass_obj
-def provisioning(config_path: Path, *, describe: bool) -> int:
+def provisioning(config_path: Path, *, describe: bool, channel: str) -> int:
     """Run the provisioning daemon until SIGTERM or Ctrl-C.
 
-    It enrols crypto SEs over channel 1 and gives them their keys. Logs go to stdout, one line per event;
-    SIGHUP reads configuration, certificates and revocation lists again.
+    It enrols crypto SEs over channel 1 and gives them their keys; with [provisioning.delivery] it brings
+    payment applications to app SEs over channel 2. Logs go to stdout, one line per event; SIGHUP reads
+    configuration, certificates and revocation lists again.
 
     \b
-    Example: tsm-gateway --config /etc/tsm-gateway/gateway.toml provisioning
+    Examples: tsm-gateway --config /etc/tsm-gateway/gateway.toml provisioning
+              tsm-gateway provisioning --openapi --channel 2
     """
     if describe:
-        click.echo(openapi_text())
+        click.echo(openapi_text(SERVICES[channel]))
         return 0
     harden()
     settings = load_settings(config_path, process=Process.PROVISIONING)
