@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.daemon.provisioning_rig import Rig, World
 from tests.provisioning.authority import CLIENT, Authority, der, p256, pem, uses
-from tsm_gateway.daemon.delivery_answers import ScriptAnswer, ScriptRequest, SessionOver
+from tsm_gateway.daemon.delivery_answers import ScriptAnswer, ScriptRequest
 from tsm_gateway.daemon.provisioning_material import DeliveryMaterial, Material
 from tsm_gateway.keys.wrap import NONCE_OCTETS, card_place, wrap
 from tsm_gateway.provisioning.agent_trust import TrustedAgent, judge_agent
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from tests.daemon.literal_device import LiteralDevice
     from tsm_gateway.registry.job import Job
     from tsm_gateway.store.delivery_store import DeliveryStore
-    from tsm_gateway.virtual.card import Moment
     from tsm_gateway.virtual.card_state import CardState
 
 BEGIN = ScriptRequest("", 0, ())
@@ -247,6 +246,3 @@ def delivered(
 def installed(card: Card) -> list[str]:
     """The load files on a card, by digest."""
     return [each.digest.hex() for each in card.state.load_files]
-
-
-__all__ = ["BEGIN", "Agent", "DeliveryRig", "DeliveryWorld", "Handset", "Moment", "SessionOver", "delivered"]
