@@ -121,7 +121,8 @@ def test_files_that_are_no_certificates_fail(provisioned: Provisioned) -> None:
 
 
 def test_an_issuer_that_tells_nothing_of_revocation_is_named(provisioned: Provisioned) -> None:
-    assert ("WARN", "has no revocation data: a revoked certificate is taken") in provisioned.found("issuer maker")
+    told = ("WARN", "has no revocation data: a revoked certificate is taken")
+    assert told in provisioned.found("issuer maker")
     provisioned.issuer('revocation = "off"\n')
     assert "nobody asks" in provisioned.found("issuer maker")[1][1]
     provisioned.issuer('ocsp = "http://127.0.0.1:1/"\n')

@@ -100,11 +100,11 @@ def publish_application(store: SqliteStore, wanted: Publication, signing: Signin
 def _check_provider(store: SqliteStore, name: str) -> None:
     if not name:
         return
-    entry = store.registry.provider_named(name)
-    if entry is None:
+    found = next((each for each in store.registry.providers() if each.name == name), None)
+    if found is None:
         raise NotKnown(what="provider", name=name)
-    if entry.provider.state is ProviderState.RETIRED:
-        raise MoveNotAllowed(name=name, move="publish", state=entry.provider.state.value)
+    if found.state is ProviderState.RETIRED:
+        raise MoveNotAllowed(name=name, move="publish", state=found.state.value)
 
 
 def _check_aids(applications: Sequence[Application], wanted: Publication) -> None:
