@@ -52,6 +52,8 @@ class PaperCard:
         self.loading: tuple[bytes, bytearray] | None = None
         self.sequence = 0
         self.misread = False  # whether it confirms other keys than it took
+        self.life = 0x07  # of its instances
+        self.keeps = False  # whether it says it deleted, and does not
 
     def transmit(self, apdu: bytes) -> bytes:
         cla, ins = apdu[:2]
@@ -105,6 +107,8 @@ class PaperCard:
         if p1 == 0x0C:
             if fields[0] not in self.files:
                 return b"", MISSING
+            if fields[2] in self.instances:
+                return b"", b"\x69\x85"
             self.instances[fields[2]] = fields[0]
         return b"\x00", OK
 
@@ -119,6 +123,8 @@ class PaperCard:
 
     def _delete(self, _p1: int, p2: int, data: bytes) -> tuple[bytes, bytes]:
         aid = data[2 : 2 + data[1]]
+        if self.keeps:
+            return b"\x00", OK
         if aid in self.instances:
             del self.instances[aid]
         elif aid in self.files:
@@ -138,7 +144,7 @@ class PaperCard:
         if p1 == 0x80:
             return entry(SD_AID, 0x0F), OK
         found = self.instances if p1 == 0x40 else self.files
-        listed = b"".join(entry(aid, 7 if p1 == 0x40 else 1) for aid in found)
+        listed = b"".join(entry(aid, self.life if p1 == 0x40 else 1) for aid in found)
         return (listed, OK) if listed else (b"", MISSING)
 
     def _put_key(self, p1: int, _p2: int, data: bytes) -> tuple[bytes, bytes]:
@@ -152,7 +158,7 @@ class PaperCard:
             assert data[at - 4 : at] == b"\x03" + check
             keys.append(key)
             checks += check
-        del self.keys[p1]
+        del self.keys[p1 or 0xFF]
         self.keys[kvn] = (keys[0], keys[1], keys[2])
         return bytes([kvn]) + (bytes(9) if self.misread else checks), OK
 

@@ -50,6 +50,7 @@ from tsm_gateway.provisioning.live_secrets import LiveSecrets
 from tsm_gateway.provisioning.load_file import LoadPlan
 from tsm_gateway.provisioning.personalise_program import Personalisation, personalise
 from tsm_gateway.provisioning.remove_program import Removal, remove
+from tsm_gateway.provisioning.scp03 import Session
 from tsm_gateway.provisioning.script_program import Task
 from tsm_gateway.secret import Secret
 
@@ -180,6 +181,13 @@ def test_another_version_and_its_instance_go_first(card: PaperCard) -> None:
     assert card.instances == {APPLET: PACKAGE}
 
 
+def test_an_instance_of_somebody_elses_load_file_makes_room(card: PaperCard) -> None:
+    foreign = b"\xa0\x00\x00\x09\x99"
+    card.files[foreign], card.instances[APPLET] = b"not ours", foreign
+    assert run(conversation([installing()]), card).last == Finished()
+    assert (set(card.files), card.instances) == ({PACKAGE, foreign}, {APPLET: PACKAGE})
+
+
 def test_a_delete_of_what_is_gone_already_heals(card: PaperCard) -> None:
     talked = run(conversation([Task(JOB, remove(Removal((PACKAGE, APPLET))))]), card)
     assert talked.events[-1] == JobDone(JOB, Removed((PACKAGE, APPLET)))
@@ -197,6 +205,13 @@ def test_a_removal_of_which_the_card_itself_said_no_word_is_not_believed(card: P
         turn = talk.answer([b"\x6a\x88"])
     assert isinstance(turn, Finished)
     assert isinstance(turn.cause, CardContentUnexpected)
+
+
+def test_what_is_still_listed_was_not_removed(card: PaperCard) -> None:
+    card.files[PACKAGE], card.keeps = b"still there", True
+    failed = failure(run(conversation([Task(JOB, remove(Removal((PACKAGE,))))]), card))
+    assert isinstance(failed.cause, CardContentUnexpected)
+    assert failed.cause.facts == {"left": 1}
 
 
 def test_a_list_longer_than_one_answer_is_read_to_its_end(card: PaperCard) -> None:
@@ -262,11 +277,21 @@ def test_a_refusal_has_one_reason(
     assert run(conversation([installing(1000)]), card).last == Finished()  # nothing stays that is not healed
 
 
-def test_what_does_not_turn_up_on_the_card_was_not_installed(card: PaperCard) -> None:
-    card.refuses[STATUS, 2] = b"\x6a\x88"
+@pytest.mark.parametrize(("unlisted", "facts"), [(2, (True, False)), (3, (False, True))])
+def test_what_does_not_turn_up_on_the_card_was_not_installed(
+    card: PaperCard, unlisted: int, facts: tuple[bool, bool]
+) -> None:
+    card.refuses[STATUS, unlisted] = b"\x6a\x88"
     failed = failure(run(conversation([installing()]), card))
     assert isinstance(failed.cause, CardContentUnexpected)
+    assert tuple(failed.cause.facts.values()) == facts
     assert not failed.permanent
+
+
+@pytest.mark.parametrize(("life", "usable"), [(0x07, True), (0x0F, True), (0x03, False), (0x87, False)])
+def test_an_instance_has_to_be_selectable_and_not_locked(card: PaperCard, life: int, usable: bool) -> None:
+    card.life = life
+    assert (run(conversation([installing()]), card).last == Finished()) is usable
 
 
 @pytest.mark.parametrize(
@@ -362,6 +387,39 @@ def test_a_secret_in_the_application_stops_the_delivery_before_an_octet_of_it_le
     assert failed.cause.facts == {"which": "device key, epoch 2"}
     assert failed.permanent
     assert {INSTALL, LOAD, DELETE}.isdisjoint(card.heard)
+
+
+def test_a_key_of_the_cards_own_does_not_leave_in_clear(card: PaperCard) -> None:
+    task = installing(100, signature=paper_keys(0x30)[2] * 4)
+    talked = run(conversation([task]), card)
+    assert failure(talked).cause.facts == {"which": "card key set 30"}
+    assert INSTALL not in card.heard
+
+
+def test_the_authentication_is_searched_too(card: PaperCard) -> None:
+    proof = run(conversation([installing()]), card).scripts[1][0][5:13]
+    again = PaperCard({0x30: paper_keys(0x30)})
+    talked = run(conversation([installing()], secrets=LiveSecrets.of([("chance", Secret(proof))])), again)
+    assert failure(talked).cause.facts == {"which": "chance"}
+    assert AUTHENTICATE not in again.heard
+
+
+@pytest.mark.parametrize("sw", ["9000", "6f00"])
+def test_no_session_outlives_its_conversation(
+    card: PaperCard, sw: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Session] = []
+    made = Session.__init__
+
+    def noted(session: Session, *told: object) -> None:
+        made(session, *told)  # type: ignore[arg-type]
+        opened.append(session)
+
+    monkeypatch.setattr(Session, "__init__", noted)
+    if sw != "9000":
+        card.refuses[LOAD, 1] = bytes.fromhex(sw)
+    run(conversation([installing()]), card)
+    assert [session.over for session in opened] == [True]
 
 
 def test_a_script_takes_two_commands_at_least() -> None:

@@ -255,10 +255,16 @@ def test_tokens_are_put_in_and_receipts_are_checked() -> None:
     delegation = Delegation(TOKENS, Secret(state.profile.receipt_key.reveal()))
     desk.jobs[INSTALL] = lambda: install(order(delegation=delegation))
     assert desk.session(card)
+    forged = Delegation(TOKENS, Secret(bytes(16)))
+    desk.jobs = {OTHER: lambda: remove(Removal((PACKAGE_AID,), forged))}
+    assert not desk.session(card)
+    assert desk.failures[-1].cause.code == "receipt-not-authentic"
+    desk.jobs = {INSTALL: lambda: install(order(delegation=delegation))}
+    assert desk.session(card)
     desk.jobs = {OTHER: lambda: remove(Removal((PACKAGE_AID,), delegation))}
     assert desk.session(card)
-    assert card.state.confirmations == 3
-    desk.jobs = {INSTALL: lambda: install(order(delegation=Delegation(TOKENS, Secret(bytes(16)))))}
+    assert card.state.confirmations == 2 + 1 + 2 + 1
+    desk.jobs = {INSTALL: lambda: install(order(delegation=forged))}
     assert not desk.session(card)
     assert desk.failures[-1].cause.code == "receipt-not-authentic"
 

@@ -49,6 +49,13 @@ def test_the_version_number_toggles(present: int, next_one: int) -> None:
     assert [keys.kvn for keys in talked.stored] == [next_one]
 
 
+def test_a_card_with_its_first_keys_as_made_gets_ours_in_their_place() -> None:
+    card = PaperCard({0xFF: paper_keys(0xFF)})
+    talked = run(conversation([Task(JOB, renew_keys(None))], keys=[key_set(0xFF)]), card)
+    assert talked.last == Finished()
+    assert set(card.keys) == {0x31}
+
+
 def test_no_script_holds_the_new_keys_before_they_are_kept() -> None:
     card = PaperCard({0x30: paper_keys(0x30)})
     talk = conversation([Task(JOB, renew_keys(None))])
