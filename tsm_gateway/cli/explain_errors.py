@@ -107,6 +107,15 @@ REMEDIES: Mapping[str, str] = {
     "address-octets": _PEER_OCTETS,
     "header-malformed": _PEER_OCTETS,
     "header-overflow": _DEFECT,
+    "tpdu": _PEER_OCTETS,
+    "tpdu-malformed": "Nothing here: `reason` says what is wrong with the octets the modem gave. If it goes "
+    "on with every message, the modem or its line garbles them: see `modem probe`.",
+    "tpdu-compressed": _PEER_OCTETS,
+    "tpdu-not-octets": "Nothing: somebody sent the modem's number a text, a voice mail notice or the like. "
+    "Payments come as 8-bit data; if a device sends none, see its data coding.",
+    "tpdu-overflow": _DEFECT,
+    "modem-pdu-malformed": "Look at the cable, the speed and the flow control of the modem's port: `reason` "
+    "says what is wrong with the line. If only one message is so, it is that message.",
     # provisioning, as a crypto SE is told
     "device-unknown": "The device's agent has to enrol first: PUT /v1/enrolment.",
     "device-terminated": "Nothing: it is final. A new crypto SE enrols as a new device; `device replace` "

@@ -49,19 +49,41 @@ def read_address_octets(octets: bytes, at: int = 0) -> tuple[str, int]:
 
     Raises AddressOctetsMalformed, nothing else.
     """
-    start = at + 2
-    if start > len(octets):
-        raise AddressOctetsMalformed(octets=len(octets) - at)
-    semi_octets, kind = octets[at], octets[at + 1]
-    end = start + (semi_octets + 1) // 2
-    if semi_octets > LONGEST or end > len(octets):
-        raise AddressOctetsMalformed(octets=len(octets) - at, semi_octets=semi_octets)
-    value, ton = octets[start:end], kind >> 4 & 7
+    end = address_end(octets, at)
+    semi_octets, kind, value = octets[at], octets[at + 1], octets[at + 2 : end]
+    ton = kind >> 4 & 7
     text = _unpack(value, semi_octets * 4 // 7) if ton == ALPHANUMERIC else _unswap(value, semi_octets)
     try:
         return normalise(text, ton), end
     except AddressError as error:
         raise AddressOctetsMalformed(semi_octets=semi_octets) from error
+
+
+def address_end(octets: bytes, at: int = 0) -> int:
+    """Where the octets behind the address at `at` begin, whatever its value says.
+
+    Raises AddressOctetsMalformed when it is cut short or longer than 20 semi-octets, nothing else.
+    """
+    start = at + 2
+    if start > len(octets):
+        raise AddressOctetsMalformed(octets=len(octets) - at)
+    semi_octets = octets[at]
+    end = start + (semi_octets + 1) // 2
+    if semi_octets > LONGEST or end > len(octets):
+        raise AddressOctetsMalformed(octets=len(octets) - at, semi_octets=semi_octets)
+    return end
+
+
+def shown_address(octets: bytes) -> str:
+    """The address these octets are, from 2 to 12 of them; empty when it cannot be read.
+
+    For addresses that only tell who sent or got a message: one that cannot be read, a name with an
+    accent for instance, must not stop the message. Empty is what an SMSC sends that tells nobody's.
+    """
+    try:
+        return read_address_octets(octets)[0]
+    except AddressOctetsMalformed:
+        return ""
 
 
 def _swap(digits: str) -> bytes:
