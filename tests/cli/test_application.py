@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -164,7 +164,7 @@ def test_the_same_version_or_the_same_load_file_is_not_published_twice(shop: Sit
         {"package_aid": APPLET_AID, "applet_aids": (APPLET_AID + b"\x01",)},
     ],
 )
-def test_an_aid_of_another_application_is_refused(shop: Site, kind: dict[str, object]) -> None:
+def test_an_aid_of_another_application_is_refused(shop: Site, kind: dict[str, Any]) -> None:
     publish(shop)
     cap = cap_file(shop, 4000, **kind)
     result = shop("application", "publish", cap, "--name", "other", "--version", "1.0.0")

@@ -207,10 +207,8 @@ KEY = "5e" * 16
 )
 def test_no_complaint_quotes_a_line(line: str) -> None:
     error = refused(line.encode())
-    assert (
-        "5e5e"
-        not in f"{error} {error!r} {error.facts} {error.__cause__} {error.__notes__ if hasattr(error, '__notes__') else ''}"
-    )
+    told = f"{error} {error!r} {error.facts} {error.__cause__}"
+    assert "5e5e" not in told
     assert error.__suppress_context__, "a traceback would show what the parser quotes"
 
 
