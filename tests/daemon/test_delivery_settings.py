@@ -217,7 +217,7 @@ def test_a_signing_certificate_that_has_ended_is_refused(
 ) -> None:
     old = PkiStore(tmp_path / "old")
     for use in (Use.ROOT, Use.APPLICATION_SIGNING):
-        old.make(use, owner="tsm-1", at=NOW - 100 * 365 * DAY)
+        old.make(use, owner="tsm-1", at=NOW - 30 * 365 * DAY)
     path = str(old.certificate_path(Use.APPLICATION_SIGNING))
     with pytest.raises(PkiUnfit, match="application-signing: the certificate is not valid now"):
         read(GOOD.replace("{here}/pki/application-signing.pem", path))

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tsm_gateway.daemon.logs import Log
+    from tsm_gateway.daemon.provisioning_material import Material
     from tsm_gateway.daemon.provisioning_parts import ProvisioningParts
     from tsm_gateway.daemon.provisioning_sources import Sources
     from tsm_gateway.daemon.settings import Settings
@@ -176,7 +177,7 @@ class ProvisioningDaemon:
         changed = [*_changed(parts.held.now.section, _section(fresh)), *self._kept(fresh)]
         if sources.material.masters.versions() != parts.held.now.masters.versions():
             changed.append(f"master key (now version {sources.material.masters.current.version})")
-        parts.held.now = sources.material
+        parts.held.now = _with_channel_2(sources.material, parts.held.now)
         parts.judge.forget()
         parts.sweep.begin_anew()
         parts.certificates.watch(sources.items)
@@ -204,6 +205,11 @@ def _use_masters(parts: ProvisioningParts, masters: MasterKeys) -> bool:
     before = parts.held.now
     parts.held.now = replace(before, masters=masters)
     return masters.versions() != before.masters.versions()
+
+
+def _with_channel_2(fresh: Material, before: Material) -> Material:
+    """Without a section for it any more channel 2 goes on up to the next start, as it was."""
+    return fresh if fresh.delivery else replace(fresh, delivery=before.delivery)
 
 
 def _section(settings: Settings) -> ProvisioningSettings:
