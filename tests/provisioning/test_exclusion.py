@@ -387,6 +387,22 @@ def test_what_is_cut_across_blocks_and_scripts_is_found(
         _ = [guard.release([command]) for command in loading(body, block)]
 
 
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_no_spelling_is_lost_in_the_smallest_of_blocks(spelling: str) -> None:
+    secret = bytes(range(200, 216))
+    guard = Guard(live(secret))
+    with pytest.raises(SecretBound):
+        _ = [guard.release([block]) for block in loading(spellings(secret)[spelling] + b"\xff" * 40, 20)]
+
+
+@pytest.mark.parametrize("ahead", range(9))
+@pytest.mark.parametrize("spelling", ["hexadecimal", "base64", "base32"])
+def test_a_run_is_read_from_every_digit_on(spelling: str, ahead: int) -> None:
+    secret = bytes(range(200, 216))
+    with pytest.raises(SecretBound):
+        release(loading(b"\xff" * 9 + b"A" * ahead + spellings(secret)[spelling]), live(secret))
+
+
 @pytest.mark.parametrize("before", range(1, 8))
 def test_what_is_cut_between_a_load_file_and_the_next_command_is_found(before: int) -> None:
     secret = bytes(range(200, 216))
