@@ -156,7 +156,9 @@ def test_a_line_without_an_end_is_read_no_further_than_its_bound(site: Site) -> 
 
 def test_a_long_manifest_comes_in_slices_with_progress(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(card_import, "SLICE", 2)
+    monkeypatch.setattr(card_import, "CHECKED", 3)
     result = take(site, *many(1, 2, 3, 4, 5))
+    assert result.err.index("3 cards checked") < result.err.index("2 of 5 cards")
     assert ("2 of 5 cards" in result.err, "4 of 5 cards" in result.err) == (True, True)
     assert len(cards_of(site)) == 5
     assert [dict(each.facts)["cards"] for each in audited(site, "card.import")] == ["2", "2", "1"]

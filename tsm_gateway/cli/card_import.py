@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 FILE = click.Path(dir_okay=False, path_type=Path)
 ISSUER: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,31}", re.ASCII)
 SLICE: Final = 1000  # cards in one transaction
+CHECKED: Final = 50_000  # cards between two lines of progress, when nothing is kept yet
 ACTION: Final = "card.import"
 NEXT: Final = (
     "next: destroy the manifest. The keys are wrapped in the store, and each card is given keys of its own "
@@ -161,7 +162,7 @@ def import_command(
         raise InputInvalid(what="--issuer", problem="is not 1 to 32 of letters, digits, . - _")
     settings, at = read_settings(config_path), int(time.time())
     with private_file(manifest) as file:
-        count = sum(1 for _ in cards_of(file))
+        count = _counted(file)
         if not count:
             raise InputInvalid(what=str(manifest), problem="holds no card")
         file.seek(0)
@@ -172,6 +173,15 @@ def import_command(
             _keep(store, taking, cards_of(file), count)
     show_record({"issuer": issuer, "imported": taking.imported, "already_known": taking.known}, form)
     click.echo(NEXT, err=True)
+
+
+def _counted(file: BinaryIO) -> int:
+    """How many cards there are, every line being right; with progress. Raises ManifestMalformed."""
+    count = 0
+    for count, _ in enumerate(cards_of(file), start=1):
+        if count % CHECKED == 0:
+            click.echo(f"{count} cards checked", err=True)
+    return count
 
 
 def _keep(store: SqliteStore, taking: CardImport, cards: Iterable[ManifestCard], count: int) -> None:
