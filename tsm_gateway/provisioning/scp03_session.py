@@ -115,6 +115,21 @@ def max_data(level: SecurityLevel, *, s16: bool) -> int:
     return room
 
 
+class _Protection(NamedTuple):
+    """A level taken apart once: flags cost as much as a block does."""
+
+    commands: bool  # their data is encrypted
+    answers: bool  # they carry a MAC
+    answer_data: bool  # it is encrypted
+
+    @classmethod
+    def of(cls, level: SecurityLevel) -> _Protection:
+        return cls(*(bool(level & bit) for bit in _BITS))
+
+
+_BITS: Final = (SecurityLevel.C_ENC, SecurityLevel.R_MAC, SecurityLevel.R_ENC)
+
+
 class Session:
     """One open secure channel; made by `scp03.open_session`, used once, never opened again.
 
@@ -129,9 +144,12 @@ class Session:
         "_counter",
         "_icv",
         "_mac",
+        "_mac_octets",
         "_over",
+        "_protects",
         "_rmac",
         "level",
+        "max_data",
         "protocol",
     )
 
@@ -139,6 +157,9 @@ class Session:
         """Keep the ciphers at work: making them costs more than a block does."""
         self.level = level
         self.protocol = protocol
+        self.max_data = max_data(level, s16=protocol.s16)  # octets of plain data for one command
+        self._mac_octets = protocol.mac_octets
+        self._protects = _Protection.of(level)
         self._aes = AES(keys.enc.reveal())
         self._icv = Cipher(self._aes, ECB()).encryptor()  # noqa: S305  # single blocks that never repeat
         self._mac = CMAC(AES(keys.mac.reveal()))
@@ -158,11 +179,6 @@ class Session:
         """How many wrapped commands have no answer yet."""
         return len(self._awaited)
 
-    @property
-    def max_data(self) -> int:
-        """Most octets of plain data for one command."""
-        return max_data(self.level, s16=self.protocol.s16)
-
     def begin(self, external_authenticate: Command) -> Command:
         """MAC the EXTERNAL AUTHENTICATE that opens the session; only `open_session` calls it."""
         if self._counter >= 0:
@@ -180,7 +196,7 @@ class Session:
             message = f"a wrapped command is of class 00 or 80 and carries {self.max_data} octets at most"
             raise ValueError(message)
         data = command.data
-        if data and self.level & SecurityLevel.C_ENC:
+        if data and self._protects.commands:
             padded = data + _PADDING + bytes(-(len(data) + 1) % BLOCK)
             data = self._cbc(self._counter + 1).encryptor().update(padded)
         return self._signed(command, data)
@@ -211,7 +227,7 @@ class Session:
         raise TypeError(message)
 
     def _signed(self, command: Command, data: bytes) -> Command:
-        size = self.protocol.mac_octets
+        size = self._mac_octets
         cla = command.cla | _SECURE_MESSAGING
         mac = self._mac.copy()
         mac.update(
@@ -228,20 +244,20 @@ class Session:
         sent = self._awaited.popleft()
         if sent.counter == 0:
             return _accepted(response)
-        if not self.level & SecurityLevel.R_MAC:
+        if not self._protects.answers:
             return response
         if response.failed:
             if response.data:  # nobody vouches for it
                 raise ResponseNotAuthentic(sw=f"{response.sw:04X}")
             return response
         data = self._authentic(response, sent)
-        if data and self.level & SecurityLevel.R_ENC:
+        if data and self._protects.answer_data:
             data = self._decrypted(data, sent)
         return Response(data, response.sw)
 
     def _authentic(self, response: Response, sent: _Sent) -> bytes:
         """The data without its R-MAC, which is right; a cut one is unequal as well."""
-        size = self.protocol.mac_octets
+        size = self._mac_octets
         data, claimed = response.data[:-size], response.data[-size:]
         mac = self._rmac.copy()
         mac.update(sent.chaining + data + response.sw.to_bytes(2, "big"))
