@@ -286,10 +286,11 @@ REMEDIES: Mapping[str, str] = {
     "stop it or choose another port. If none has it, the unit forbids the port: see SocketBindAllow= there.",
     "channel-tls-unusable": "See the file of the setting it names: PEM, readable, the key belongs to the "
     "certificate and has no passphrase. `tsm-gateway pki status` shows them.",
-    # SMPP
-    "at-line-too-long": "Nothing, once in a while: the modem's line carries noise. If it stays, see cable, power "
-    "supply and port: another function of the same stick may be behind it.",
+    # modems
+    "at-line-too-long": "Nothing, once in a while: the modem's line carries noise. If it stays, see cable, "
+    "power supply and port: another function of the same stick may be behind it.",
     "at-command-invalid": _DEFECT,
+    # SMPP
     "smpp-frame-length": "The stream is lost and the link binds again. If it comes back, something "
     "between speaks no SMPP: compare host, port and TLS; max_pdu bounds the length.",
     "smpp-body-malformed": _PEER_OCTETS,
