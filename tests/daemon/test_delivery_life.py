@@ -9,6 +9,7 @@ import pytest
 
 from tests.daemon.delivery_world import V1, V2, DeliveryRig, Handset, delivered, installed
 from tests.provisioning.authority import p256
+from tsm_gateway.daemon.card_key_shelf import CardKeyShelf
 from tsm_gateway.keys.wrap import NONCE_OCTETS, PROVIDER_KEYS, traffic_place, wrap
 from tsm_gateway.registry.application import Scope, Version
 from tsm_gateway.registry.device import KeyState, WrappedKey
@@ -302,7 +303,12 @@ def test_a_card_that_wants_tokens_gets_them_and_its_receipts_are_checked(tmp_pat
         await rig.assign(wanted=False)
         await handset.agent.run()
         assert handset.card.state.load_files == ()
-        assert handset.card.state.confirmations == 3, "its receipt key outlived the renewal of its keys"
+        assert handset.card.state.confirmations == 3
+        kept = CardKeyShelf(rig.held).open(rig.delivery.card_keys(handset.device.app_se)).receipt_key
+        theirs = handset.card.state.profile.receipt_key
+        assert kept is not None
+        assert theirs is not None
+        assert kept.reveal() == theirs.reveal(), "its receipt key outlived the renewal of its keys"
 
     async def begun(rig: DeliveryRig) -> None:
         rig.world.token_key = p256()

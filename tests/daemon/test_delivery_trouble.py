@@ -31,6 +31,7 @@ from tsm_gateway.daemon.delivery_answers import (
     TooManySessions,
 )
 from tsm_gateway.daemon.provisioning_answers import DeviceSuspended, VirtualDeviceRefused
+from tsm_gateway.registry.card import CardKeyState
 from tsm_gateway.registry.suspension import SuspensionKind
 from tsm_gateway.relay.interfaces import StoreBusy
 from tsm_gateway.virtual.card import Moment
@@ -445,6 +446,48 @@ def test_a_lost_answer_to_put_key_never_locks_a_card_out(tmp_path: Path) -> None
         handset.card.power_on()
         await handset.agent.run()
         _whole(rig, handset)
+
+    delivered(tmp_path, story)
+
+
+def test_a_key_set_that_never_reached_its_card_is_put_again_the_very_same(tmp_path: Path) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        handset = await _wanted(rig)
+        script = await handset.agent.begin()
+        await handset.agent.post(handset.agent.carry(script))  # PUT KEY is in the answer, and is lost
+        (pending, _transport) = rig.delivery.card_keys(handset.device.app_se)
+        assert pending.state is CardKeyState.PENDING
+        rival = rig.agent(handset.card)
+        script = await rival.begin()
+        for _ in range(2):  # the set that is pending, which the card does not know; then the one it has
+            script = await rival.post(rival.carry(script))
+        assert rig.delivery.card_keys(handset.device.app_se)[0] == pending
+        await rival.post(rival.carry(script))
+        assert rig.card_keys(handset) == [(pending.kvn, "current"), (0x30, "retired")]
+        assert rig.delivery.card_keys(handset.device.app_se)[0].wrapped == pending.wrapped
+
+    delivered(tmp_path, story)
+
+
+def test_a_card_that_went_to_another_device_takes_no_session_along(tmp_path: Path) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        handset = await _wanted(rig)
+        script = await handset.agent.begin()
+        asked = handset.agent.carry(script)
+        await handset.agent.post(asked)
+        await rig.write(
+            lambda: rig.store.provisioning.terminate(
+                handset.device.device_id, reason="new phone", at=rig.world.now
+            )
+        )
+        heir = rig.world.device(common="heir")
+        heir.app_se = handset.device.app_se
+        await rig.register(heir)
+        with pytest.raises(SessionOver):
+            await handset.agent.post(asked)
+        handset.card.power_on()
+        await handset.agent.run()
+        _whole(rig, handset._replace(device=heir))
 
     delivered(tmp_path, story)
 
