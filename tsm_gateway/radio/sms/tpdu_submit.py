@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from tsm_gateway.radio.sms.address import AddressError, split
 from tsm_gateway.radio.sms.address_octets import (
     AddressOctetsMalformed,
     address_octets,
@@ -75,13 +76,12 @@ def read_submit(tpdu: bytes) -> Submit:
 
 
 def _destination(octets: bytes) -> str:
-    """Whom an address names: unlike a sender's, it has to be somebody's."""
+    """Whom an address names: unlike a sender's, it has to be one that a message can be sent to."""
     try:
         destination, _ = read_address_octets(octets)
-    except AddressOctetsMalformed as error:
+        split(destination)
+    except (AddressOctetsMalformed, AddressError) as error:
         raise TpduMalformed(Flaw.ADDRESS, octets=len(octets)) from error
-    if not destination:
-        raise TpduMalformed(Flaw.ADDRESS, octets=len(octets))
     return destination
 
 
