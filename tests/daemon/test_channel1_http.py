@@ -421,13 +421,13 @@ def test_the_description_served_is_the_one_printed(client: Client) -> None:
 def test_every_code_of_the_table_has_a_status_and_a_class() -> None:
     codes = {kind.code for kind in all_errors()} | {"unavailable"}
     assert set(STATUSES) <= codes
-    for route in ROUTES:
+    for route in (*ROUTES, *ROUTES_2):
         assert set(codes_of(route)) <= set(STATUSES)
         assert len(set(codes_of(route))) == len(codes_of(route)), route.name
 
 
 def test_every_status_but_those_of_unknown_targets_is_documented_somewhere() -> None:
-    documented = {code for route in ROUTES for code in codes_of(route)}
+    documented = {code for route in (*ROUTES, *ROUTES_2) for code in codes_of(route)}
     assert set(STATUSES) - documented == {"path-unknown", "method-not-allowed"}
 
 
