@@ -29,6 +29,7 @@ from tsm_gateway.daemon.channel1_limits import Limits
 from tsm_gateway.daemon.channel1_openapi import describe, openapi_text
 from tsm_gateway.daemon.channel1_problems import STATUSES, problem_of, public_code
 from tsm_gateway.daemon.channel1_routes import ROUTES, SERVICE
+from tsm_gateway.daemon.channel2_routes import ROUTES as ROUTES_2
 from tsm_gateway.daemon.channel_service import Route, codes_of
 from tsm_gateway.daemon.provisioning_answers import EnrolmentRequest
 from tsm_gateway.errors import Side, TsmError
