@@ -241,6 +241,10 @@ def test_a_message_that_differs_anywhere_else_is_another(at: int) -> None:
     assert content_hash(bytes(other)) != content_hash(tpdu())
 
 
+def test_a_status_report_sent_again_is_known_too() -> None:
+    assert content_hash(b"\x02\x07") == content_hash(b"\x06\x07")
+
+
 def test_the_same_bit_of_a_submission_makes_another_message() -> None:
     assert content_hash(b"\x01\x07") != content_hash(b"\x05\x07")
     assert content_hash(b"") != content_hash(b"\x00")
