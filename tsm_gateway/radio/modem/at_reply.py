@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from tsm_gateway.radio.modem.at_line import Lines, Mark
 from tsm_gateway.radio.modem.final_code import Result, read_final
@@ -64,6 +64,7 @@ class Indicated(NamedTuple):
 
 AtEvent = Prompted | Ended | Info | Entry | Indicated
 NEED_MORE: Final = Mark.NEED_MORE
+NeedMore = Literal[Mark.NEED_MORE]
 _ECHO: Final = re.compile(r"AT([+^&*#%$E].*)?", re.IGNORECASE)
 
 
@@ -96,7 +97,7 @@ class Reader:
         """Take what was read, any amount, any octets; then pull until NEED_MORE."""
         self._lines.feed(octets)
 
-    def pull(self) -> AtEvent | Mark:
+    def pull(self) -> AtEvent | NeedMore:
         """The next event, or NEED_MORE.
 
         Raises LineTooLong (the line is dropped, go on pulling); anything else is a defect.
@@ -108,7 +109,7 @@ class Reader:
                 return Prompted()
             if line is Mark.NEED_MORE:
                 return NEED_MORE
-            self._take(str(line))
+            self._take(line)
         return self._ready.popleft()
 
     def _take(self, line: str) -> None:

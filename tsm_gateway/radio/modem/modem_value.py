@@ -98,6 +98,13 @@ class PinAttempt(NamedTuple):
     sim: str  # the SIM's ICCID, or "imei:" and the modem's when the SIM tells nothing before its PIN
 
 
+class PinResult(NamedTuple):
+    """How a try ended. Accepted: strike the note out, for the SIM wants its PIN again after a power cut."""
+
+    sim: str
+    accepted: bool
+
+
 class Reopen(NamedTuple):
     """Close the port if it is open, wait, open it and call `opened` (or `lost` again)."""
 
@@ -113,7 +120,7 @@ class ModemEvent(NamedTuple):
     alarm: bool = False  # a person has to look
 
 
-Value = Incoming | Sent | PinAttempt | Reopen | ModemEvent
+Value = Incoming | Sent | PinAttempt | PinResult | Reopen | ModemEvent
 
 
 class Fill(NamedTuple):
