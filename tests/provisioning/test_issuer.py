@@ -147,10 +147,12 @@ def test_an_agent_has_one_printable_name() -> None:
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name) for name in names])
         return x509.CertificateSigningRequestBuilder().subject_name(subject).sign(new_key("p256"), SHA256())
 
-    assert agent_subject(request("agent 7"), "t").rfc4514_string() == "CN=agent 7,O=t"
+    assert agent_subject(request("agent 7"), "t", b"").rfc4514_string() == "CN=agent 7,O=t"
+    named = agent_subject(request("agent 7"), "t", bytes(range(8)))
+    assert named.rfc4514_string() == "2.5.4.5=0001020304050607,CN=agent 7,O=t"
     for names in ((), ("a", "b"), (" ",), ("a\n",)):
         with pytest.raises(PkiUnfit):
-            agent_subject(request(*names), "t")
+            agent_subject(request(*names), "t", b"")
 
 
 @settings(max_examples=100, deadline=None)
