@@ -8,7 +8,7 @@ import pytest
 
 from tsm_gateway.cli import explain_errors, explain_events, explain_reasons, explain_smpp
 from tsm_gateway.cli.explanations import NO_TEXT, error_classes, errors, find, others
-from tsm_gateway.daemon.channel1_handshakes import Refusal
+from tsm_gateway.daemon.channel_handshakes import Refusal
 from tsm_gateway.daemon.events import Event
 from tsm_gateway.daemon.exits import Exit
 from tsm_gateway.provisioning.certificate_errors import CertificateRefused

@@ -19,12 +19,12 @@ from cryptography import x509
 
 from tests.daemon.provisioning_rig import Rig, World
 from tests.provisioning.authority import DAY, SERVER, Authority, der, key_pem, name, new_key, pem, uses
-from tsm_gateway.daemon.channel1_admission import Admission
-from tsm_gateway.daemon.channel1_limits import Limits
-from tsm_gateway.daemon.channel1_listener import Channel1, Channel1Parts
-from tsm_gateway.daemon.channel1_metrics import Channel1Metrics
 from tsm_gateway.daemon.channel1_routes import SERVICE
-from tsm_gateway.daemon.channel1_tls import listener_context
+from tsm_gateway.daemon.channel_admission import Admission
+from tsm_gateway.daemon.channel_limits import Limits
+from tsm_gateway.daemon.channel_listener import Channel, ChannelParts
+from tsm_gateway.daemon.channel_metrics import ChannelMetrics
+from tsm_gateway.daemon.channel_tls import listener_context
 from tsm_gateway.daemon.logs import configure
 from tsm_gateway.daemon.provisioning_answers import (
     ChallengeAnswer,
@@ -230,7 +230,7 @@ class Listening:
         self.metrics = ProvisioningMetrics()
         self.issuers: tuple[Issuer, ...] = (authorities.issuer(crls=crls),)
         self.judged = 0
-        self.channel: Channel1
+        self.channel: Channel
         self.loop = asyncio.new_event_loop()
         self.port = 0
         self._stop: asyncio.Event
@@ -247,12 +247,12 @@ class Listening:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        figures = Channel1Metrics(self.metrics)
+        figures = ChannelMetrics(self.metrics)
         async with self._staffed() as (desk, judges):
             log = configure("json", "debug", self.lines)
             self.admission = Admission(judges)
-            parts = Channel1Parts(SERVICE, desk, self.admission, self.context(), self.limits, log, figures)
-            async with Channel1(("127.0.0.1", 0), parts) as self.channel:
+            parts = ChannelParts(SERVICE, desk, self.admission, self.context(), self.limits, log, figures)
+            async with Channel(("127.0.0.1", 0), parts) as self.channel:
                 assert self.channel.address
                 self.port = self.channel.address[1]
                 self._ready.set_result(None)

@@ -14,12 +14,12 @@ from cryptography.x509.oid import NameOID
 from tests.daemon.channel1_world import LIFE, LONG, SIGNS, Authorities, Identity, Listening
 from tests.provisioning.authority import CLIENT, Authority, der, key_pem, new_key, pem
 from tsm_gateway.daemon.agent_judge import AgentJudge
-from tsm_gateway.daemon.channel1_admission import Admission
-from tsm_gateway.daemon.channel1_limits import Limits
-from tsm_gateway.daemon.channel1_listener import Channel1, Channel1Parts
-from tsm_gateway.daemon.channel1_metrics import Channel1Metrics
-from tsm_gateway.daemon.channel1_tls import listener_context
 from tsm_gateway.daemon.channel2_routes import SERVICE
+from tsm_gateway.daemon.channel_admission import Admission
+from tsm_gateway.daemon.channel_limits import Limits
+from tsm_gateway.daemon.channel_listener import Channel, ChannelParts
+from tsm_gateway.daemon.channel_metrics import ChannelMetrics
+from tsm_gateway.daemon.channel_tls import listener_context
 from tsm_gateway.daemon.delivery_answers import DeliveryStatus, ScriptAnswer, ScriptRequest
 from tsm_gateway.daemon.logs import configure
 from tsm_gateway.daemon.provisioning_channels import DELIVERY_PREFIX
@@ -108,16 +108,16 @@ class Listening2(Listening):
         judge = AgentJudge(
             lambda: self.agent_issuers, OcspLink(lambda *_: None), self.enrolled.__contains__, time.time
         )
-        parts = Channel1Parts(
+        parts = ChannelParts(
             SERVICE,
             self.counter,
             Admission(judge.agent),
             self.context(),
             self.limits,
             configure("json", "debug", self.lines),
-            Channel1Metrics(self.metrics, DELIVERY_PREFIX),
+            ChannelMetrics(self.metrics, DELIVERY_PREFIX),
         )
-        async with Channel1(("127.0.0.1", 0), parts) as self.channel:
+        async with Channel(("127.0.0.1", 0), parts) as self.channel:
             assert self.channel.address
             self.port = self.channel.address[1]
             self._ready.set_result(None)

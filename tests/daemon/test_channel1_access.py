@@ -22,7 +22,7 @@ from tests.daemon.channel1_world import (
     request,
 )
 from tests.provisioning.authority import CLIENT, DAY, SERVER, Authority, key_pem, pem, uses
-from tsm_gateway.daemon.channel1_models import Asked, Proof
+from tsm_gateway.daemon.channel1_models import Proof
 from tsm_gateway.daemon.channel1_routes import ROUTES
 from tsm_gateway.provisioning.device_trust import device_id_of
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.conftest import Deadline
+    from tsm_gateway.daemon.channel_models import Asked
     from tsm_gateway.daemon.channel_service import Route
 
 NOW = int(time.time())

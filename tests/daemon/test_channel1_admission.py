@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.provisioning.authority import p256
-from tsm_gateway.daemon.channel1_admission import HOLDS_S, Admission
+from tsm_gateway.daemon.channel_admission import HOLDS_S, Admission
 from tsm_gateway.errors import TsmError
 from tsm_gateway.provisioning.certificate_errors import CertificateRevoked, RevocationUnknown
 from tsm_gateway.provisioning.device_key import KeyKind

@@ -24,12 +24,12 @@ from tests.daemon.channel1_world import (
     request,
 )
 from tsm_gateway import envelope, keys, provisioning, registry, relay, store
-from tsm_gateway.daemon.channel1_errors import TooManyRequests
-from tsm_gateway.daemon.channel1_limits import Limits
-from tsm_gateway.daemon.channel1_openapi import describe, openapi_text
-from tsm_gateway.daemon.channel1_problems import STATUSES, problem_of, public_code
 from tsm_gateway.daemon.channel1_routes import ROUTES, SERVICE
 from tsm_gateway.daemon.channel2_routes import ROUTES as ROUTES_2
+from tsm_gateway.daemon.channel_errors import TooManyRequests
+from tsm_gateway.daemon.channel_limits import Limits
+from tsm_gateway.daemon.channel_openapi import describe, openapi_text
+from tsm_gateway.daemon.channel_problems import STATUSES, problem_of, public_code
 from tsm_gateway.daemon.channel_service import Route, codes_of
 from tsm_gateway.daemon.provisioning_answers import EnrolmentRequest
 from tsm_gateway.errors import Side, TsmError

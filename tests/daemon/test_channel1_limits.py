@@ -21,15 +21,15 @@ from tests.daemon.channel1_world import (
     listening,
     request,
 )
-from tsm_gateway.daemon.channel1_connections import Connections
-from tsm_gateway.daemon.channel1_errors import ChannelListenFailed, ChannelTlsUnusable
-from tsm_gateway.daemon.channel1_limits import Limits
-from tsm_gateway.daemon.channel1_listener import Channel1, Channel1Parts
-from tsm_gateway.daemon.channel1_metrics import Channel1Metrics
-from tsm_gateway.daemon.channel1_quiet import CAUSES_KNOWN, Quiet
-from tsm_gateway.daemon.channel1_rates import Rates
 from tsm_gateway.daemon.channel1_routes import SERVICE
-from tsm_gateway.daemon.channel1_tls import listener_context
+from tsm_gateway.daemon.channel_connections import Connections
+from tsm_gateway.daemon.channel_errors import ChannelListenFailed, ChannelTlsUnusable
+from tsm_gateway.daemon.channel_limits import Limits
+from tsm_gateway.daemon.channel_listener import Channel, ChannelParts
+from tsm_gateway.daemon.channel_metrics import ChannelMetrics
+from tsm_gateway.daemon.channel_quiet import CAUSES_KNOWN, Quiet
+from tsm_gateway.daemon.channel_rates import Rates
+from tsm_gateway.daemon.channel_tls import listener_context
 from tsm_gateway.daemon.provisioning_metrics import ProvisioningMetrics
 
 if TYPE_CHECKING:
@@ -292,8 +292,8 @@ def test_without_descriptors_it_pauses_and_goes_on(
 
 def test_an_address_that_is_taken_says_so(authorities: Authorities) -> None:
     with listening(authorities) as channel:
-        metrics = Channel1Metrics(ProvisioningMetrics())
-        parts = Channel1Parts(
+        metrics = ChannelMetrics(ProvisioningMetrics())
+        parts = ChannelParts(
             SERVICE,
             channel.desk,
             channel.admission,
@@ -304,7 +304,7 @@ def test_an_address_that_is_taken_says_so(authorities: Authorities) -> None:
         )
 
         async def start() -> None:
-            async with Channel1(("127.0.0.1", channel.port), parts):
+            async with Channel(("127.0.0.1", channel.port), parts):
                 pass
 
         with pytest.raises(ChannelListenFailed):

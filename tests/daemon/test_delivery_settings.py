@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.provisioning.authority import DAY, Authority, key_pem, p256, pem
-from tsm_gateway.daemon.channel1_errors import ChannelTlsUnusable
+from tsm_gateway.daemon.channel_errors import ChannelTlsUnusable
 from tsm_gateway.daemon.process import Process
 from tsm_gateway.daemon.provisioning_sources import read_sources
 from tsm_gateway.daemon.settings import Settings, SettingsErrors, load_settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tsm_gateway.daemon.channel1_handshakes import Refusal
+from tsm_gateway.daemon.channel_handshakes import Refusal
 from tsm_gateway.daemon.exits import Exit
 from tsm_gateway.relay.reasons import Reason
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tsm_gateway.daemon import channel1_routes, channel2_routes
-from tsm_gateway.daemon.channel1_openapi import openapi_text
+from tsm_gateway.daemon.channel_openapi import openapi_text
 from tsm_gateway.daemon.hardening import harden
 from tsm_gateway.daemon.logs import configure
 from tsm_gateway.daemon.process import Process

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
-from tsm_gateway.daemon.channel1_models import Answered, Asked, Octets, base64_octets, base64_schema
+from tsm_gateway.daemon.channel_models import Answered, Asked, Octets, base64_octets, base64_schema
 
 RESPONSE_OCTETS = 258  # of a short R-APDU: 256 of data and the status word (ISO/IEC 7816-4 §5.1)
 MOST_RESPONSES = 64  # of one script

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from tsm_gateway.daemon.channel1_models import Answered, Asked
+    from tsm_gateway.daemon.channel_models import Answered, Asked
 
 # Any answer may be one of these, and with a body one of those.
 EVERYWHERE = "request-malformed expectation-unknown too-many-requests failed unavailable"

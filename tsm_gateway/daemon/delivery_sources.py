@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tsm_gateway.daemon.certificate_files import authorities, octets_of
-from tsm_gateway.daemon.channel1_tls import listener_context
+from tsm_gateway.daemon.channel_tls import listener_context
 from tsm_gateway.daemon.provisioning_material import DeliveryMaterial
 from tsm_gateway.daemon.settings_secrets import secret_path, secret_value
 from tsm_gateway.provisioning.agent_trust import check_agents_apart

@@ -14,7 +14,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from tsm_gateway.daemon.channel1_rates import Rates
+from tsm_gateway.daemon.channel_rates import Rates
 from tsm_gateway.daemon.provisioning_answers import TooManyChanges
 from tsm_gateway.errors import TsmError
 

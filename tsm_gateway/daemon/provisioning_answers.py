@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tsm_gateway.daemon.channel1_errors import TooManyRequests
+from tsm_gateway.daemon.channel_errors import TooManyRequests
 from tsm_gateway.errors import Side, TsmError
 
 

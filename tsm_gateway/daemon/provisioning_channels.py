@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
 from tsm_gateway.daemon import channel1_routes, channel2_routes
-from tsm_gateway.daemon.channel1_admission import Admission
-from tsm_gateway.daemon.channel1_limits import Limits
-from tsm_gateway.daemon.channel1_listener import Channel1, Channel1Parts
-from tsm_gateway.daemon.channel1_metrics import Channel1Metrics
+from tsm_gateway.daemon.channel_admission import Admission
+from tsm_gateway.daemon.channel_limits import Limits
+from tsm_gateway.daemon.channel_listener import Channel, ChannelParts
+from tsm_gateway.daemon.channel_metrics import ChannelMetrics
 
 if TYPE_CHECKING:
     import ssl
@@ -29,12 +29,12 @@ class Channels:
     def __init__(self, parts: ProvisioningParts, sources: Sources, log: Log) -> None:
         """Made inside the running loop."""
         material = sources.material
-        self.first = Channel1(material.section.address, _first(parts, sources, log))
-        self.second: Channel1 | None = None
+        self.first = Channel(material.section.address, _first(parts, sources, log))
+        self.second: Channel | None = None
         if material.delivery and sources.delivery_context:
             section = material.delivery.section
             second = _second(parts, section, sources.delivery_context, log)
-            self.second = Channel1(section.address, second)
+            self.second = Channel(section.address, second)
         self._stack = AsyncExitStack()
 
     @property
@@ -65,31 +65,31 @@ class Channels:
         """Stop at once."""
         await self._stack.aclose()
 
-    def _all(self) -> list[Channel1]:
+    def _all(self) -> list[Channel]:
         return [self.first, *([self.second] if self.second else [])]
 
 
-def _first(parts: ProvisioningParts, sources: Sources, log: Log) -> Channel1Parts:
-    return Channel1Parts(
+def _first(parts: ProvisioningParts, sources: Sources, log: Log) -> ChannelParts:
+    return ChannelParts(
         channel1_routes.SERVICE,
         parts.desk,
         Admission(parts.judge.device),
         sources.context,
         Limits.of(sources.material.section),
         log,
-        Channel1Metrics(parts.reports.metrics),
+        ChannelMetrics(parts.reports.metrics),
     )
 
 
 def _second(
     parts: ProvisioningParts, section: DeliverySettings, context: ssl.SSLContext, log: Log
-) -> Channel1Parts:
-    return Channel1Parts(
+) -> ChannelParts:
+    return ChannelParts(
         channel2_routes.SERVICE,
         parts.delivery,
         Admission(parts.agents.agent),
         context,
         Limits.of(section),
         log,
-        Channel1Metrics(parts.reports.metrics, DELIVERY_PREFIX),
+        ChannelMetrics(parts.reports.metrics, DELIVERY_PREFIX),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tsm_gateway.daemon.certificate_files import authorities, der_of, octets_of
-from tsm_gateway.daemon.channel1_tls import listener_context
+from tsm_gateway.daemon.channel_tls import listener_context
 from tsm_gateway.daemon.delivery_sources import items_of_delivery, read_delivery
 from tsm_gateway.daemon.provisioning_material import Material
 from tsm_gateway.daemon.settings_secrets import secret_path, secret_value

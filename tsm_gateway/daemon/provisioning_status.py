@@ -9,7 +9,7 @@ from tsm_gateway import __version__
 from tsm_gateway.store.files_store import free_octets
 
 if TYPE_CHECKING:
-    from tsm_gateway.daemon.channel1_listener import Channel1
+    from tsm_gateway.daemon.channel_listener import Channel
     from tsm_gateway.daemon.delivery_sessions import DeliverySession
     from tsm_gateway.daemon.provisioning_channels import Channels
     from tsm_gateway.daemon.provisioning_parts import ProvisioningParts
@@ -55,7 +55,7 @@ def snapshot(parts: ProvisioningParts, channels: Channels, uptime_s: float) -> d
     }
 
 
-def _listens(channel: Channel1 | None) -> str:
+def _listens(channel: Channel | None) -> str:
     address = channel.address if channel else None
     return f"{address[0]}:{address[1]}" if address else ""
 
