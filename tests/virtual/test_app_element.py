@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tsm_gateway.secret import Secret
 from tsm_gateway.virtual import app_element
 from tsm_gateway.virtual.app_element import AppElement, Carriage
-from tsm_gateway.virtual.biometric import Template, Tunnel
+from tsm_gateway.virtual.biometric import Finger, Template, Tunnel
+from tsm_gateway.virtual.card_state import Parameters
 from tsm_gateway.virtual.crypto_element import CryptoElement
+from tsm_gateway.virtual.errors import BiometricMismatch
 from tsm_gateway.virtual.handset import Handset
 from tsm_gateway.virtual.packet import Traffic
 
@@ -94,3 +96,19 @@ def test_it_counts_references_as_wide_as_they_are() -> None:
         app = AppElement(Carriage("+491", "16500", 16500, wide), ())
         first = app.parts(bytes(200), 300)[0]
         assert first.udh[9:-2] == reference.to_bytes(2 if wide else 1, "big")
+
+
+def test_a_limit_of_0_is_none_and_the_own_provider_is_what_it_was_told() -> None:
+    told = Parameters("sp:shop", amount_limit=0, currency=978)
+    app = AppElement(Carriage("+491", "16500", 16500), (), lambda: told)
+    assert app.order(app.own_provider, "99999.99", "EUR") == ("sp:shop", 9_999_999, 978)
+
+
+def test_each_step_of_a_payment_is_told_by_who_took_it(handset_record: HandsetRecord) -> None:
+    told: list[str] = []
+    handset = Handset(handset_record, tell=lambda who, _what: told.append(who))
+    handset.pay(ADDRESS, "1.00", "EUR", at=NOW)
+    assert told == ["app-SE", "sensor", "crypto-SE"]
+    with pytest.raises(BiometricMismatch):
+        handset.pay(ADDRESS, "1.00", "EUR", at=NOW, finger=Finger("a stranger"))
+    assert told[3:] == ["app-SE", "sensor"]
