@@ -6,6 +6,7 @@ import gc
 import types
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tsm_gateway.secret import Secret
@@ -20,8 +21,6 @@ from tsm_gateway.virtual.packet import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
     from tsm_gateway.virtual.party_records import HandsetRecord
 
