@@ -175,7 +175,7 @@ def test_channel_2_takes_nobody_elses_port(problems: Callable[..., list[Problem]
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("script_commands = 0", "at least 1"),
+        ("script_commands = 1", "at least 2"),
         ("script_commands = 65", "at most 64"),
         ("session_s = 1", "at least 5"),
         ("poll_s = 1", "at least 60"),

@@ -36,7 +36,7 @@ class DeliverySettings(Section):
     token_key: SecretReference | None = None  # PEM, signs tokens of delegated management; None = none wanted
     gateway_number: GatewayNumber = ""  # told to applications; "" = [gateway] source_address
     currency: Annotated[int, Field(ge=1, le=999)] = 978  # ISO 4217, of the limits told to applications
-    script_commands: Annotated[int, Field(ge=1, le=64)] = 16  # that an agent is given at a time
+    script_commands: Annotated[int, Field(ge=2, le=64)] = 16  # that an agent is given at a time
     session_s: Annotated[float, Field(ge=5, le=3600, allow_inf_nan=False)] = 300.0  # between two scripts
     poll_s: Annotated[int, Field(ge=60, le=604_800)] = 86_400  # agents with nothing to do come again after
     connections: Count = 2000
