@@ -12,6 +12,10 @@ from collections import deque
 from tsm_gateway.radio.modem.engine import Engine
 from tsm_gateway.radio.modem.modem_value import Incoming, ModemEvent, PinAttempt, Reopen, Sent
 from tsm_gateway.radio.modem.options import ModemOptions
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SMSC = "0791947122160000"  # 7 octets follow the first
 TPDU = "040B919471325476F80004625011918340080102030405060708"  # a DELIVER: 8 octets, DCS 04
@@ -62,8 +66,8 @@ class PaperModem:
         self.escapes = 0
         self.prompted: str | None = None
         self.sent: list[str] = []
-        self.on_line = lambda line: None
-        self.on_body = lambda body: f"+CMGS: {len(self.sent)}\r\n\r\nOK"
+        self.on_line: Callable[[str], object] = lambda _line: None
+        self.on_body = lambda _body: f"+CMGS: {len(self.sent)}\r\n\r\nOK"
         self.prompt = "\r\n> "
         self._buffer = ""
 
@@ -169,7 +173,9 @@ class PaperModem:
 
     def _list(self) -> str:
         here = self.memories[self.selected[0]]
-        return "\r\n".join([*(self.entry("CMGL", index, tpdu) for index, tpdu in sorted(here.items())), "\r\nOK"])
+        return "\r\n".join(
+            [*(self.entry("CMGL", index, tpdu) for index, tpdu in sorted(here.items())), "\r\nOK"]
+        )
 
     def _read(self, index: str) -> str:
         tpdu = self.memories[self.selected[0]].get(int(index))
@@ -198,7 +204,7 @@ class PaperModem:
         (r"AT\+CMGL=4", _list),
         (r"AT\+CMGR=(\d+)", _read),
         (r"AT\+CMGD=(\d+)", _delete),
-        (r"AT\+CMGS=\d+", lambda self: ">"),
+        (r"AT\+CMGS=\d+", lambda _self: ">"),
     )
 
 
@@ -219,7 +225,7 @@ class Desk:
         self.attempts: list[PinAttempt] = []
         self.others: list[object] = []
         self.writes: list[bytes] = []
-        self.before_write = lambda octets: None
+        self.before_write = lambda _octets: None
         self.plugged = True
         self.wire: list[bytes] = []  # octets the modem says before it serves the next write
 

@@ -150,9 +150,24 @@ def test_every_final_result(line, result):
 
 WORDS = st.sampled_from(
     [
-        *(b"\r\n", b"\r", b"> ", b">", b"OK\r\n", b"ERROR\r\n", b"+CMTI: \"SM\",1\r\n", b"+CME ERROR: 14\r\n"),
-        *(b"+CMT: ,26\r\n", b"+CDS: 26\r\n", b"+CBM: 88\r\n", b"+CMGL: 1,0,,26\r\n", b"+CMGS: 5\r\n", b"AT\r"),
-        *(pdu().encode() + b"\r\n", b"\0", b"\xff", b"+CSQ: 1,2\r\n", b"^BOOT:1\r\n", b"RING\r\n", b"A" * 1030),
+        *(b"\r\n", b"\r", b"> ", b">", b"OK\r\n", b"ERROR\r\n", b'+CMTI: "SM",1\r\n', b"+CME ERROR: 14\r\n"),
+        *(
+            b"+CMT: ,26\r\n",
+            b"+CDS: 26\r\n",
+            b"+CBM: 88\r\n",
+            b"+CMGL: 1,0,,26\r\n",
+            b"+CMGS: 5\r\n",
+            b"AT\r",
+        ),
+        *(
+            pdu().encode() + b"\r\n",
+            b"\0",
+            b"\xff",
+            b"+CSQ: 1,2\r\n",
+            b"^BOOT:1\r\n",
+            b"RING\r\n",
+            b"A" * 1030,
+        ),
     ]
 )
 OCTETS = st.lists(st.one_of(WORDS, st.binary(max_size=12)), max_size=14).map(b"".join)

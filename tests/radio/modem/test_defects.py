@@ -51,7 +51,9 @@ def test_d3_octets_come_through_whatever_the_data_coding(dcs):
     assert ready(modem).tpdus() == [tpdu]
 
 
-@pytest.mark.parametrize("tpdu", ["04", "040B", TPDU[:20], TPDU[:-2], "040B919471325476F80004" + "00" * 7 + "FF"])
+@pytest.mark.parametrize(
+    "tpdu", ["04", "040B", TPDU[:20], TPDU[:-2], "040B919471325476F80004" + "00" * 7 + "FF"]
+)
 def test_d4_a_cut_pdu_stops_nobody(tpdu):
     modem = PaperModem()
     modem.store(tpdu)
@@ -75,7 +77,7 @@ def test_d6_a_malformed_message_is_told_and_the_good_one_keeps_its_index():
     modem.store(TPDU, index=2)
     bad = "+CMGL: 1,0,,99\r\nZZ00"
     good = modem.entry("CMGL", 2, TPDU)
-    modem.answers['AT+CMGL=4'] = deque([f"{bad}\r\n{good}\r\n\r\nOK"])
+    modem.answers["AT+CMGL=4"] = deque([f"{bad}\r\n{good}\r\n\r\nOK"])
     modem.answers["AT+CMGR=1"] = "+CMGR: 0,,99\r\nZZ00\r\n\r\nOK"
     desk = ready(modem)
     assert [(each.index, each.fault, each.content) for each in desk.incoming] == [
@@ -174,7 +176,7 @@ def test_d13_nothing_but_the_body_goes_behind_the_prompt():
 
 def test_d14_a_result_with_an_acknowledgement_pdu_is_a_result():
     modem = PaperModem()
-    modem.on_body = lambda body: '+CMGS: 5,"000100"\r\n\r\nOK'
+    modem.on_body = lambda _body: '+CMGS: 5,"000100"\r\n\r\nOK'
     desk = sender(modem)
     assert [(sent.fate, sent.reference) for sent in desk.sent] == [(Fate.ACCEPTED, 5)]
     assert len(modem.sent) == 1
@@ -182,7 +184,7 @@ def test_d14_a_result_with_an_acknowledgement_pdu_is_a_result():
 
 def test_d15_a_busy_modem_is_asked_again_from_the_beginning_and_not_for_ever():
     modem = PaperModem()
-    modem.on_body = lambda body: "+CMS ERROR: 515"
+    modem.on_body = lambda _body: "+CMS ERROR: 515"
     desk = sender(modem, tries=3).wait(60)
     assert [line for line in modem.lines if "CMGS" in line] == [f"AT+CMGS={len(SUBMIT)}"] * 3
     assert len(modem.sent) == 3
@@ -192,7 +194,7 @@ def test_d15_a_busy_modem_is_asked_again_from_the_beginning_and_not_for_ever():
 @pytest.mark.parametrize("final", ["+CMS ERROR: memory failure", "NO CARRIER", "COMMAND NOT SUPPORT"])
 def test_d16_a_final_result_in_words_ends_its_command(final):
     modem = PaperModem()
-    modem.on_body = lambda body: final
+    modem.on_body = lambda _body: final
     desk = sender(modem)
     assert [sent.fate for sent in desk.sent] == [Fate.TEMPORARY]
 
@@ -211,7 +213,7 @@ def test_d17_no_pin_is_sent_where_a_puk_is_wanted():
 def test_d19_unplugging_tells_the_sender_at_once(written):
     modem = PaperModem()
     modem.prompt = "\r\n> " if written else ""
-    modem.on_body = lambda body: ""
+    modem.on_body = lambda _body: ""
     desk = sender(modem)
     assert desk.engine.submit("later", SUBMIT, desk.now)
     desk.engine.lost("unplugged", desk.now)
@@ -225,7 +227,14 @@ def test_d19_unplugging_tells_the_sender_at_once(written):
 def test_d20_indications_of_strange_forms_are_hints_and_a_garbled_report_harms_nothing():
     desk = ready()
     for number, line in enumerate(
-        ('+CMTI: "SM",1,"MMS PUSH",2,1', "+CMTI: ,-1", '+CMTI: "XX",999999', "+CMTI:", "^SMMEMFULL", "SMS FULL")
+        (
+            '+CMTI: "SM",1,"MMS PUSH",2,1',
+            "+CMTI: ,-1",
+            '+CMTI: "XX",999999',
+            "+CMTI:",
+            "^SMMEMFULL",
+            "SMS FULL",
+        )
     ):
         desk.modem.store(deliver(number))
         desk.urc(line).wait(1)
