@@ -261,23 +261,58 @@ def test_whose_elements_are_freed_has_no_open_jobs(store: SqliteStore) -> None:
     store.provisioning.forget_elements(device_id(10), reason="", at=LATER)
     store.flush()
     assert job_state(store, 10, 2) is JobState.CANCELLED
-    assert state_of(store) is D.ACTIVE
 
 
-def test_the_same_card_again_has_what_it_had(store: SqliteStore) -> None:
+def test_whose_elements_are_freed_has_nothing_that_was_delivered_to_them(store: SqliteStore) -> None:
+    """Another may prove them next: what is on them is not this device's any more, and it must not pay."""
+    ready(store)
+    delivered(store)
+    (head, _), before = store.provisioning.audit_head(), store.registry.versions()[0]
+    freed = store.provisioning.forget_elements(device_id(10), reason="new card", at=LATER)
+    store.flush()
+    assert (freed.state, freed.reason) == (D.REGISTERED, "its secure elements were freed")
+    assert state_of(store) is D.REGISTERED
+    assert state_on(store) is InstallState.REMOVED
+    assert store.registry.versions()[0] == before + 1, "the relay has it cached as active"
+    (entry,) = store.provisioning.audit(head)
+    assert (entry.entry.action, entry.entry.reason) == ("device.forget-elements", "new card")
+    facts = dict(entry.entry.facts)
+    assert (facts["applications_lost"], facts["state"]) == ("pay", "registered")
+
+
+def test_a_suspended_device_whose_elements_are_freed_resumes_as_registered(store: SqliteStore) -> None:
+    ready(store)
+    delivered(store)
+    suspended(store)
+    store.provisioning.forget_elements(device_id(10), reason="", at=LATER)
+    store.flush()
+    assert (state_of(store), resumes_to(store)) == (D.SUSPENDED, D.REGISTERED)
+    assert store.provisioning.resume(device_id(10), reason="", at=LATER).state is D.REGISTERED
+
+
+def test_a_device_that_is_active_without_a_delivery_stays_so_without_elements(store: SqliteStore) -> None:
+    ready(store)
+    store.provisioning.activate(device_id(10), reason="loaded at the factory", at=NOW)
+    freed = store.provisioning.forget_elements(device_id(10), reason="", at=LATER)
+    store.flush()
+    assert (freed.state, state_of(store)) == (D.ACTIVE, D.ACTIVE)
+
+
+def test_the_same_card_again_gets_all_anew(store: SqliteStore) -> None:
     ready(store)
     delivered(store)
     store.provisioning.forget_elements(device_id(10), reason="", at=LATER)
     moved = store.provisioning.register(registration(), overlap_s=0, at=LATER)
     store.flush()
-    assert (moved.state, state_on(store)) == (D.ACTIVE, InstallState.INSTALLED)
+    assert (moved.state, state_on(store)) == (D.REGISTERED, InstallState.REMOVED)
 
 
 def test_another_card_has_nothing_and_its_device_waits_for_it(store: SqliteStore) -> None:
+    """Whatever is on record of the card before: also of a delivery that ended when its claim had."""
     ready(store)
     published(store, name="loyalty")
-    delivered(store)
     store.provisioning.forget_elements(device_id(10), reason="", at=LATER)
+    delivered(store)
     stage_install(store, 10, 2, name="loyalty")
     store.flush()
     head, _ = store.provisioning.audit_head()

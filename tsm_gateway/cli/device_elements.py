@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from tsm_gateway.store.sqlite_store import SqliteStore
 
 FREED = (
-    "its state stays: whoever proves these elements next has them. If it never had them, suspend or "
-    "terminate it ahead of that"
+    "whoever proves these elements next has them. A device that was active by what was delivered to its "
+    "app SE is registered from now on, until that was delivered anew; any other keeps its state: if it "
+    "never had these elements, suspend or terminate it"
 )
 
 
@@ -37,7 +38,8 @@ def elements(config_path: Path, device_id: str, reason: str, *, forget: bool, fo
     A device tells its elements' ids itself, once: it is refused with others later, and so is another
     device with these. Where an element was replaced, or claimed by a device that does not have it, an
     operator ends the claim here. `[[provisioning.issuer]] element_id = "serial_number"` leaves no room for
-    false claims of a crypto SE.
+    false claims of a crypto SE. Applications that were delivered stay behind on the app SE: a device that
+    is active by them is registered again, and active when they were delivered anew.
 
     \b
     Example: tsm-gateway device elements d:0011223344556677 --forget --reason 'new card'

@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.registry import transitions
 from tsm_gateway.registry.application import InstallMove, InstallState
-from tsm_gateway.registry.device import DEVICE_MOVES, DeviceMove
+from tsm_gateway.registry.device import DeviceMove
 from tsm_gateway.registry.job import JobKind, JobMove
 from tsm_gateway.store import life_store
 from tsm_gateway.store.acts import Act, Changed, facts
 from tsm_gateway.store.job_store import find_job, put_job
 from tsm_gateway.store.on_device_store import move_application, on_device
 from tsm_gateway.store.owner_store import find_device
-from tsm_gateway.store.provisioning_rows import suspension_row
-from tsm_gateway.store.provisioning_statements import PUT_SUSPENSION
 
 if TYPE_CHECKING:
     import sqlite3
@@ -70,15 +68,4 @@ def _has_one(cursor: sqlite3.Cursor, device_id: str) -> bool:
 
 
 def _move(cursor: sqlite3.Cursor, device_id: str, move: DeviceMove, at: int) -> Changed | None:
-    """Move a device, or where a suspended one resumes to; None when it is elsewhere."""
-    device = find_device(cursor, device_id)
-    allowed, target = DEVICE_MOVES[move]
-    if device.state in allowed:
-        return life_store.move(cursor, device_id, move, REASONS[move], at)
-    suspension = life_store.suspension_of(cursor, device)
-    if suspension is None or suspension.resumes_to not in allowed:
-        return None
-    cursor.execute(PUT_SUSPENSION, suspension_row(suspension._replace(resumes_to=target)))
-    told = facts(resumes_to=target.value)
-    act = Act(at, f"device.{move.value}", device_id, REASONS[move], told)
-    return Changed(device, act, relay_concerned=False)
+    return life_store.move_underneath(cursor, find_device(cursor, device_id), move, REASONS[move], at)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tsm_gateway.registry import transitions
-from tsm_gateway.registry.device import DeviceMove, DeviceState
+from tsm_gateway.registry.device import DEVICE_MOVES, DeviceMove, DeviceState
 from tsm_gateway.registry.errors import MoveNotAllowed, NotKnown, ProofWanted
 from tsm_gateway.registry.suspension import Suspension, SuspensionKind, aggravated
 from tsm_gateway.store.acts import FORGET_ELEMENTS, Act, Changed, facts, is_active, number_fact
 from tsm_gateway.store.control_store import drop_all, give_up
 from tsm_gateway.store.job_store import cancel_open
 from tsm_gateway.store.key_store import keys_of_device, retire_keys
+from tsm_gateway.store.on_device_store import lose_all
 from tsm_gateway.store.owner_store import find_device, live_device, update_device
 from tsm_gateway.store.provisioning_rows import suspension_row
 from tsm_gateway.store.provisioning_statements import (
@@ -107,8 +108,15 @@ def forget_elements(cursor: sqlite3.Cursor, device_id: str, reason: str, at: int
     if not freed:
         raise NotKnown(what="secure elements", name=device_id)
     cancel_open(cursor, device_id, WITHOUT_ELEMENTS, at)
-    told = facts(elements=" ".join(each.hex() for each in freed))
-    return Changed(device, Act(at, FORGET_ELEMENTS, device_id, reason, told), relay_concerned=False)
+    lost = lose_all(cursor, device_id, WITHOUT_ELEMENTS, at)
+    fallen = move_underneath(cursor, device, DeviceMove.DEACTIVATE, WITHOUT_ELEMENTS, at) if lost else None
+    told = facts(
+        elements=" ".join(each.hex() for each in freed),
+        **({"applications_lost": " ".join(lost)} if lost else {}),
+        **({"state": fallen.device.state.value, **dict(fallen.act.facts)} if fallen else {}),
+    )
+    act = Act(at, FORGET_ELEMENTS, device_id, reason, told)
+    return fallen._replace(act=act) if fallen else Changed(device, act, relay_concerned=False)
 
 
 def activate(cursor: sqlite3.Cursor, device_id: str, reason: str, at: int) -> Changed:
@@ -122,6 +130,21 @@ def move(cursor: sqlite3.Cursor, device_id: str, wanted: DeviceMove, reason: str
     moved = transitions.move_device(device, wanted, reason=reason, at=at)
     act = Act(at, f"device.{wanted.value}", device_id, reason)
     return Changed(update_device(cursor, moved), act, relay_concerned=is_active(device))
+
+
+def move_underneath(
+    cursor: sqlite3.Cursor, device: Device, wanted: DeviceMove, reason: str, at: int
+) -> Changed | None:
+    """Move a device, or where a suspended one resumes to; None when it is elsewhere. Raises RowDamaged."""
+    allowed, target = DEVICE_MOVES[wanted]
+    if device.state in allowed:
+        return move(cursor, device.device_id, wanted, reason, at)
+    suspension = suspension_of(cursor, device)
+    if suspension is None or suspension.resumes_to not in allowed:
+        return None
+    cursor.execute(PUT_SUSPENSION, suspension_row(suspension._replace(resumes_to=target)))
+    act = Act(at, f"device.{wanted.value}", device.device_id, reason, facts(resumes_to=target.value))
+    return Changed(device, act, relay_concerned=False)
 
 
 def change_number(cursor: sqlite3.Cursor, device_id: str, msisdn: str, reason: str, at: int) -> Changed:

@@ -161,7 +161,9 @@ class ProvisioningStore(ProvisioningReads):
     def forget_elements(self, device_id: str, *, reason: str, at: int) -> Device:
         """End a live device's claim to its secure elements: whoever proves them next has them.
 
-        Its state and its registration on record stay. Raises NotKnown where it claims none.
+        What was delivered is on its app SE, so it is REMOVED: a device that is ACTIVE by it is REGISTERED
+        again (a suspended one resumes to that). Else its state stays, as its registration on record does.
+        Raises NotKnown where it claims none.
         """
         with self._writer.transaction() as cursor:
             return self._done(cursor, life_store.forget_elements(cursor, device_id, reason, at))
