@@ -34,9 +34,9 @@ def masters_of(site: Site) -> MasterKeys:
 
 def key_set(masters: MasterKeys, number: int, kvn: int = 0x30) -> CardKeySet:
     """Random keys of a card, wrapped for their place."""
-    place = card_place(b"app SE %d" % number, kvn)
-    wrapped, version = wrap(masters, Secret(secrets.token_bytes(48)), place, nonce=secrets.token_bytes(12))
     state = CardKeyState.TRANSPORT if kvn == 0x30 else CardKeyState.PENDING
+    place = card_place(b"app SE %d" % number, kvn, own=state is CardKeyState.PENDING)
+    wrapped, version = wrap(masters, Secret(secrets.token_bytes(48)), place, nonce=secrets.token_bytes(12))
     return CardKeySet(b"app SE %d" % number, kvn, state, wrapped, version, NOW)
 
 
@@ -60,7 +60,7 @@ def key_sets(site: Site) -> list[CardKeySet]:
 
 
 def opened(masters: MasterKeys, keys: CardKeySet, *, version: int = 0) -> bytes:
-    place = card_place(keys.app_se, keys.kvn)
+    place = card_place(keys.app_se, keys.kvn, own=keys.state is not CardKeyState.TRANSPORT)
     return unwrap(masters, keys.wrapped, version or keys.master_version, place).reveal()
 
 

@@ -93,7 +93,7 @@ def check_values(stage: Stage) -> dict[bytes, bytes]:
     known = masters(stage)
     found = {each.key.kid: opened(known, each) for each in stored(stage)}
     for each in card_keys(stage):
-        place = card_place(each.app_se, each.kvn)
+        place = card_place(each.app_se, each.kvn, own=each.state is not CardKeyState.TRANSPORT)
         found[place.row] = unwrap(known, each.wrapped, each.master_version, place)
     return {row: hashlib.sha256(secret.reveal()).digest() for row, secret in found.items()}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sqlite3
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography import x509
@@ -31,7 +33,7 @@ from tsm_gateway.virtual.card_new import manifest_line, new_card, new_key_set
 from tsm_gateway.virtual.errors import CardTorn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
     from tests.daemon.literal_device import LiteralDevice
@@ -139,6 +141,14 @@ class DeliveryRig(Rig):
     @property
     def delivery(self) -> DeliveryStore:
         return self.store.delivery
+
+    # what somebody does who may write the database, and nothing else
+
+    @contextmanager
+    def other_writer(self) -> Iterator[sqlite3.Connection]:
+        """The database by a connection of its own; nothing is checked but what the schema checks."""
+        with closing(sqlite3.connect(self.delivery._path, isolation_level=None)) as store:
+            yield store
 
     # what operators do
 

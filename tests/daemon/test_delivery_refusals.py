@@ -11,9 +11,13 @@ from tests.daemon.literal_device import METHODS, derived
 from tests.provisioning.authority import p256
 from tsm_gateway.daemon.delivery_orders import DeliveryOrders
 from tsm_gateway.daemon.load_file_shelf import LoadFileShelf
+from tsm_gateway.keys.errors import KeyUnwrapFailed
 from tsm_gateway.provisioning.load_file import LoadFile
 from tsm_gateway.provisioning.parameters import Parameters
 from tsm_gateway.provisioning.signing import FileSigner, sign_load_file
+from tsm_gateway.registry.card import CardKeyState
+from tsm_gateway.store.delivery_rows import card_keys_row
+from tsm_gateway.store.delivery_statements import PUT_CARD_KEYS
 from tsm_gateway.virtual.card_new import new_key_set
 
 if TYPE_CHECKING:
@@ -273,5 +277,28 @@ def test_a_number_that_is_a_secret_does_not_pass_as_a_parameter(
         monkeypatch.setattr(DeliveryOrders, "_parameters", lambda *_: parameters)
         await handset.agent.run()
         _refused(rig, handset, "secret-bound-for-app-element")
+
+    delivered(tmp_path, story)
+
+
+@pytest.mark.parametrize("state", [CardKeyState.CURRENT, CardKeyState.PENDING])
+def test_keys_of_an_issuer_that_the_store_calls_ours_open_nothing(
+    tmp_path: Path, state: CardKeyState
+) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        await rig.publish()
+        await rig.assign()
+        handset = await rig.handset()
+        (keys,) = rig.delivery.card_keys(handset.device.app_se)
+        with rig.other_writer() as store:
+            store.execute(PUT_CARD_KEYS, card_keys_row(keys._replace(state=state)))
+        with pytest.raises(KeyUnwrapFailed):
+            await handset.agent.run()
+        assert not handset.card.state.load_files
+        with rig.other_writer() as store:
+            store.execute(PUT_CARD_KEYS, card_keys_row(keys))
+        await handset.agent.run()
+        assert rig.card_keys(handset)[0][1] == "current"
+        assert rig.state(handset) == "active"
 
     delivered(tmp_path, story)

@@ -45,7 +45,9 @@ def test_the_key_set_of_a_card_stands_in_its_row_under_its_number() -> None:
 
 def test_the_key_sets_of_one_card_do_not_open_in_each_others_place() -> None:
     wrapped, version = wrap(MASTERS, DEVICE_KEY, card_place(b"app SE 7", 0x30), nonce=NONCE)
-    for place in (card_place(b"app SE 7", 0x31), card_place(b"app SE 8", 0x30)):
+    own = card_place(b"app SE 7", 0x30, own=True)
+    assert own == card_place(b"app SE 7", 0x30)._replace(purpose="scp03-own")
+    for place in (card_place(b"app SE 7", 0x31), card_place(b"app SE 8", 0x30), own):
         with pytest.raises(KeyUnwrapFailed):
             unwrap(MASTERS, wrapped, version, place)
 

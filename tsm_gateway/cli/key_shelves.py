@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from tsm_gateway.keys.wrap import DEVICE_KEYS, PROVIDER_KEYS, card_place
+from tsm_gateway.registry.card import CardKeyState
 from tsm_gateway.relay.directory import place_of
 from tsm_gateway.store.card_store import Rewrap
 
@@ -77,7 +78,8 @@ class CardKeys:
 
     def held(self, key: CardKeySet) -> tuple[Place, bytes, int]:
         """See `Shelf`."""
-        return card_place(key.app_se, key.kvn), key.wrapped, key.master_version
+        own = key.state is not CardKeyState.TRANSPORT
+        return card_place(key.app_se, key.kvn, own=own), key.wrapped, key.master_version
 
     def renew(self, rows: Sequence[Renewed]) -> int:
         """See `Shelf`."""

@@ -43,7 +43,7 @@ class CardKeyShelf:
         for row in stored:
             if row.state is CardKeyState.RETIRED:
                 continue
-            place = card_place(row.app_se, row.kvn)
+            place = card_place(row.app_se, row.kvn, own=row.state is not CardKeyState.TRANSPORT)
             joined = unwrap(self._held.now.masters, row.wrapped, row.master_version, place)
             keys, receipt = split_keys(joined, row.kvn)
             sets.append(keys)
@@ -57,7 +57,7 @@ class CardKeyShelf:
         wrapped, version = wrap(
             self._held.now.masters,
             join_keys(keys, receipt_key),
-            card_place(app_se, keys.kvn),
+            card_place(app_se, keys.kvn, own=True),
             nonce=secrets.token_bytes(NONCE_OCTETS),
         )
         return CardKeySet(app_se, keys.kvn, CardKeyState.PENDING, wrapped, version, at)

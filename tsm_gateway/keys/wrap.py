@@ -28,7 +28,8 @@ DEVICE_KEYS: Final = "device_keys"  # `Place.table` of the keys of devices …
 PROVIDER_KEYS: Final = "provider_keys"  # … and of providers
 TRAFFIC: Final = "traffic"  # `Place.purpose` of both
 CARD_KEYS: Final = "card_keys"  # `Place.table` of the key sets of cards …
-SCP03: Final = "scp03"  # … and their purpose
+SCP03: Final = "scp03"  # … and the purpose of an issuer's …
+SCP03_OWN: Final = "scp03-own"  # … and of ours
 _CHECK_NONCE: Final = bytes(NONCE_OCTETS)  # kept for check values; `wrap` refuses it
 _CHECK_AAD: Final = cbor2.dumps(["tsm-1", "check value"])
 _CHECK_OCTETS: Final = 4
@@ -49,14 +50,18 @@ def traffic_place(table: str, owner: str, kid: bytes) -> Place:
     return Place(table=table, row=kid, owner=owner, kid=kid, purpose=TRAFFIC)
 
 
-def card_place(app_se: bytes, kvn: int) -> Place:
+def card_place(app_se: bytes, kvn: int, *, own: bool = False) -> Place:
     """Where the key set `kvn` (its key version number, 0x01..0x7f) of the card `app_se` is stored.
+
+    `own`: we made it; else it is the issuer's, which has to go. That is bound as well, so an issuer's key set
+    that the store calls ours does not open.
 
     What is wrapped there is ENC || MAC || DEK, and the receipt key behind them where the card has one.
     """
     number = bytes([kvn])
     kid = number.rjust(KID_OCTETS, b"\0")
-    return Place(table=CARD_KEYS, row=app_se + number, owner=app_se.hex(), kid=kid, purpose=SCP03)
+    purpose = SCP03_OWN if own else SCP03
+    return Place(table=CARD_KEYS, row=app_se + number, owner=app_se.hex(), kid=kid, purpose=purpose)
 
 
 class MasterKey(NamedTuple):
