@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from typing import TYPE_CHECKING
 
 from tsm_gateway.radio.modem.engine import Engine
 from tsm_gateway.radio.modem.modem_value import Incoming, ModemEvent, PinAttempt, Reopen, Sent
 from tsm_gateway.radio.modem.options import ModemOptions
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

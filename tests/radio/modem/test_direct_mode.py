@@ -134,6 +134,7 @@ def test_a_message_whose_pdu_was_lost_is_never_acknowledged():
     desk.urc("+CMT: ,26").urc(f"+CMT: ,{length(TPDU)}\r\n{pdu()}")
     assert acknowledged(desk) == 0
     desk.wait(21)
+    assert desk.event("modem.acknowledgement_missed").fields == {"why": "damaged", "count": 2}
     assert desk.modem.cnmi == [2, 2, 0, 1, 0]
     assert not desk.engine._station.fates
 

@@ -154,3 +154,15 @@ def test_a_modem_that_is_not_ready_takes_nothing():
     desk = Desk()
     assert not desk.engine.submit("k", SUBMIT, desk.now)
     assert desk.engine.room == 0
+
+
+def test_three_messages_without_a_result_are_the_modem_s_doing():
+    modem = PaperModem()
+    modem.on_body = lambda _body: ""
+    desk = sender(modem).wait(125)
+    for key in (1, 2):
+        assert desk.names().count("modem.recovering") == 0
+        desk.engine.submit(key, SUBMIT, desk.now)
+        desk.pump().wait(125)
+    assert desk.event("modem.recovering").fields["reason"] == "mute"
+    assert desk.engine.health.state == "ready"

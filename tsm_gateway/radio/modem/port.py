@@ -175,8 +175,8 @@ class Port:
         self._settled(result)
 
     def _settled(self, result: object) -> None:
-        if result is Trouble.DEAF:
-            self._owner.in_trouble(Trouble.DEAF, self._station.now)
+        if result is Trouble.DEAF or result is Trouble.MUTE:
+            self._owner.in_trouble(result, self._station.now)
         elif result is Trouble.REBOOTED:
             self.hint("verify", self._station.now)
 

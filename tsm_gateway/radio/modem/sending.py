@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tsm_gateway.radio.modem.at_command import Command
     from tsm_gateway.radio.modem.station import Station
 
+_UNANSWERED: Final = 3  # one message may be lost in the network, three in a row are the modem's doing
 _FATES: Final[Mapping[Blame, Fate]] = {
     Blame.BUSY: Fate.BUSY,
     Blame.TEMPORARY: Fate.TEMPORARY,
@@ -58,6 +59,7 @@ class Sending:
         self._station = station
         self._queue: deque[Outgoing] = deque()
         self._under_way: Outgoing | None = None
+        self.unanswered = 0  # in a row
 
     @property
     def room(self) -> int:
@@ -82,7 +84,11 @@ class Sending:
         outgoing.tries += 1
         reply = yield outgoing.command
         self._under_way = None
+        self.unanswered = 0 if reply.outcome in (Outcome.OK, Outcome.ERROR) else self.unanswered + 1
         self._settle(outgoing, reply)
+        if self.unanswered >= _UNANSWERED:
+            self.unanswered = 0
+            return Trouble.MUTE
         return Trouble(reply.outcome.value) if reply.outcome in (Outcome.DEAF, Outcome.CUT) else None
 
     def flush(self) -> None:

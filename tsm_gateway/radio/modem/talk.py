@@ -87,6 +87,7 @@ class Trouble(Enum):
     DEAF = "deaf"
     CUT = "cut"
     LATE = "late"
+    MUTE = "mute"  # it answers AT, but tells of no message what became of it
     REFUSED = "refused"  # the modem cannot do what we cannot do without
     LOCKED = "locked"  # the SIM
     FOREIGN = "foreign"  # another modem or SIM than configured
