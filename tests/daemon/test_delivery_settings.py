@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.provisioning.authority import DAY, Authority, key_pem, p256, pem
 from tsm_gateway.daemon.channel_errors import ChannelTlsUnusable
@@ -210,6 +211,27 @@ def test_no_authority_vouches_for_devices_and_for_agents(read: Callable[..., Sou
 def test_each_use_has_a_key_of_its_own(read: Callable[..., Sources], old: str, new: str) -> None:
     with pytest.raises((PkiUnfit, ChannelTlsUnusable)):
         read(GOOD.replace(f"pki/{old}", f"pki/{new}"))
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("pki/application-signing.key", "its key is that of application-signing"),
+        ("pki/key-delivery.key", "its key is that of key-delivery"),
+        ("pki/channel-1.key", "its key is that of channel-1"),
+        ("pki/channel-2.key", "its key is that of channel-2"),
+        ("pki/agents.key", "its key is that of anchor 1 of agents"),
+        ("rsa.key", "it has to be a key over EC P-256"),
+    ],
+)
+def test_tokens_are_signed_with_a_p256_key_that_serves_nothing_else(
+    read: Callable[..., Sources], made: Path, key: str, says: str
+) -> None:
+    rsa_key = made / "rsa.key"
+    rsa_key.touch(mode=0o600)
+    rsa_key.write_bytes(key_pem(rsa.generate_private_key(65537, 2048)))
+    with pytest.raises(PkiUnfit, match=f"token_key: {says}"):
+        read(GOOD.replace(HEAD, f'{HEAD}token_key = "file:{{here}}/{key}"\n'))
 
 
 def test_a_signing_certificate_that_has_ended_is_refused(

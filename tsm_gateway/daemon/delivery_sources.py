@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tsm_gateway.daemon.certificate_files import authorities, octets_of
 from tsm_gateway.daemon.channel_tls import listener_context
@@ -12,11 +12,17 @@ from tsm_gateway.provisioning.agent_trust import check_agents_apart
 from tsm_gateway.provisioning.expiry import OWN, items_of_certificates, items_of_issuers
 from tsm_gateway.provisioning.issuer_store import load_issuer
 from tsm_gateway.provisioning.pki import Use
-from tsm_gateway.provisioning.pki_fitness import check_apart, check_fit, read_certificate, read_key
+from tsm_gateway.provisioning.pki_fitness import (
+    check_apart,
+    check_fit,
+    check_key_apart,
+    read_certificate,
+    read_p256_key,
+)
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cryptography.x509 import Certificate
 
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.settings_provisioning import ProvisioningSettings
     from tsm_gateway.provisioning.expiry import ExpiringItem
     from tsm_gateway.provisioning.issuer import Issuer
+    from tsm_gateway.provisioning.pki import SigningKey
+
+TOKEN_KEY: Final = "token_key"
 
 
 def read_delivery(
@@ -39,8 +48,15 @@ def read_delivery(
         check_agents_apart(issuer, device_issuers)
     signing = read_certificate(Use.APPLICATION_SIGNING.value, octets_of(delivery.signing_certificate))
     check_fit(Use.APPLICATION_SIGNING, signing, at, None)
-    _check_apart(section, delivery, signing)
-    token_key = read_key("token_key", secret_value(delivery.token_key)) if delivery.token_key else None
+    found = _certificates(section, delivery)
+    _check_apart(found, signing)
+    trusted = (*device_issuers, *issuers)
+    anchors = {
+        f"anchor {place} of {issuer.name}": anchor
+        for issuer in trusted
+        for place, anchor in enumerate(issuer.anchors, start=1)
+    }
+    token_key = _token_key(delivery.token_key, {**found, **anchors, Use.APPLICATION_SIGNING.value: signing})
     context = listener_context(delivery.certificate, secret_path(delivery.key), authorities(delivery.issuer))
     return DeliveryMaterial(delivery, issuers, signing, token_key), context
 
@@ -56,14 +72,27 @@ def items_of_delivery(delivery: DeliveryMaterial) -> Iterator[ExpiringItem]:
     yield from items_of_issuers(delivery.issuers)
 
 
-def _check_apart(section: ProvisioningSettings, delivery: DeliverySettings, signing: Certificate) -> None:
-    """Each use has a key of its own. Raises PkiUnfit."""
+def _certificates(section: ProvisioningSettings, delivery: DeliverySettings) -> dict[str, Certificate]:
+    """Those of the keys that the process holds, by their use. Raises PkiUnfit."""
     named = {
         Use.CHANNEL_1: section.certificate,
         Use.CHANNEL_2: delivery.certificate,
         Use.KEY_DELIVERY: section.key_delivery_certificate,
     }
-    found = {use.value: read_certificate(use.value, octets_of(path)) for use, path in named.items()}
+    return {use.value: read_certificate(use.value, octets_of(path)) for use, path in named.items()}
+
+
+def _check_apart(found: Mapping[str, Certificate], signing: Certificate) -> None:
+    """Each use has a key of its own. Raises PkiUnfit."""
     check_apart(Use.APPLICATION_SIGNING.value, signing, found)
-    channel_2 = found.pop(Use.CHANNEL_2.value)
-    check_apart(Use.CHANNEL_2.value, channel_2, found)
+    channel_2 = Use.CHANNEL_2.value
+    check_apart(channel_2, found[channel_2], {use: each for use, each in found.items() if use != channel_2})
+
+
+def _token_key(reference: str | None, others: Mapping[str, Certificate]) -> SigningKey | None:
+    """What signs tokens: a key over EC P-256 that serves nothing else. Raises PkiUnfit."""
+    if not reference:
+        return None
+    key = read_p256_key(TOKEN_KEY, secret_value(reference))
+    check_key_apart(TOKEN_KEY, key.public_key(), others)
+    return key

@@ -65,6 +65,14 @@ def read_key(what: str, octets: Secret) -> SigningKey:
     raise PkiUnfit(what=what, problem="the key is neither EC P-256 nor RSA")
 
 
+def read_p256_key(what: str, octets: Secret) -> EllipticCurvePrivateKey:
+    """As `read_key`, and nothing but EC P-256. Raises PkiUnfit."""
+    key = read_key(what, octets)
+    if not isinstance(key, EllipticCurvePrivateKey):
+        raise PkiUnfit(what=what, problem="it has to be a key over EC P-256")
+    return key
+
+
 def read_pair(what: str, certificate: bytes, key: Secret) -> Pair:
     """A certificate and its key, both PEM. Raises PkiUnfit, also when they do not belong together."""
     pair = Pair(read_certificate(what, certificate), read_key(what, key))
@@ -85,7 +93,12 @@ def check_fit(use: Use, certificate: Certificate, at: int, root: Certificate | N
 
 def check_apart(what: str, certificate: Certificate, others: Mapping[str, Certificate]) -> None:
     """Pass a certificate over a key of its own; `others`: those of other uses, by name. Raises PkiUnfit."""
-    own = _spki(certificate.public_key())
+    check_key_apart(what, certificate.public_key(), others)
+
+
+def check_key_apart(what: str, key: CertificatePublicKeyTypes, others: Mapping[str, Certificate]) -> None:
+    """As `check_apart`, of the public half of a key that has no certificate."""
+    own = _spki(key)
     for name, other in others.items():
         if _spki(other.public_key()) == own:
             raise PkiUnfit(what=what, problem=f"its key is that of {name}: each use has a key of its own")
