@@ -53,6 +53,8 @@ class PaperCard:
         self.sequence = 0
         self.misread = False  # whether it confirms other keys than it took
         self.life = 0x07  # of its instances
+        self.one_by_one, self.place = False, 0  # whether it lists one entry an answer, the newest first
+        self.counts = True  # whether it tells its resources
         self.keeps = False  # whether it says it deleted, and does not
 
     def transmit(self, apdu: bytes) -> bytes:
@@ -94,7 +96,7 @@ class PaperCard:
             0xF2: self._status,
             0xD8: self._put_key,
             0xE2: self._store,
-            0xCA: lambda *_: (bytes.fromhex("ff210d 810101 820400010000 83020200"), OK),
+            0xCA: lambda *_: self._resources(),
         }
         return run[ins](p1, p2, data)
 
@@ -144,8 +146,18 @@ class PaperCard:
         if p1 == 0x80:
             return entry(SD_AID, 0x0F), OK
         found = self.instances if p1 == 0x40 else self.files
-        listed = b"".join(entry(aid, self.life if p1 == 0x40 else 1) for aid in found)
-        return (listed, OK) if listed else (b"", MISSING)
+        entries = [entry(aid, self.life if p1 == 0x40 else 1) for aid in found]
+        if self.one_by_one and entries:
+            self.place = 0 if p2 == 0x02 else self.place + 1
+            return entries[-1 - self.place], OK if self.place == len(entries) - 1 else b"\x63\x10"
+        listed = b"".join(entries)
+        return (listed, OK) if listed or p2 == 0x03 else (b"", MISSING)
+
+    def _resources(self) -> tuple[bytes, bytes]:
+        if not self.counts:
+            return b"", b"\x6d\x00"
+        rest = bytes.fromhex("8204000100008302 0200")
+        return bytes([0xFF, 0x21, 13, 0x81, 1, len(self.instances)]) + rest, OK
 
     def _put_key(self, p1: int, _p2: int, data: bytes) -> tuple[bytes, bytes]:
         dek, kvn, at, keys, checks = self.keys[self.session_kvn][2], data[0], 1, [], b""

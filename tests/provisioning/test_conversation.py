@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.provisioning.paper_card import SD_AID, PaperCard, carry
+from tests.provisioning.paper_card import MISSING, OK, SD_AID, PaperCard, carry
 from tests.provisioning.talk import (
     APPLET,
     JOB,
@@ -24,6 +26,7 @@ from tsm_gateway.provisioning.card_errors import (
     ResponseNotAuthentic,
 )
 from tsm_gateway.provisioning.delivery_errors import (
+    CardContentNotVouched,
     CardContentUnexpected,
     CardInUse,
     CardMemoryFull,
@@ -53,6 +56,12 @@ from tsm_gateway.provisioning.remove_program import Removal, remove
 from tsm_gateway.provisioning.scp03 import Session
 from tsm_gateway.provisioning.script_program import Task
 from tsm_gateway.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tsm_gateway.errors import TsmError
+    from tsm_gateway.provisioning.delivery_events import Event
 
 SELECT, UPDATE, AUTHENTICATE, INSTALL, LOAD, DELETE, STATUS, STORE, KEYS = (
     *(0xA4, 0x50, 0x82, 0xE6, 0xE8, 0xE4, 0xF2, 0xE2, 0xD8),
@@ -204,7 +213,146 @@ def test_a_removal_of_which_the_card_itself_said_no_word_is_not_believed(card: P
     while isinstance(turn, Script):  # and the card is left out of it
         turn = talk.answer([b"\x6a\x88"])
     assert isinstance(turn, Finished)
-    assert isinstance(turn.cause, CardContentUnexpected)
+    assert isinstance(turn.cause, CardContentNotVouched)
+
+
+def lying(*lies: tuple[int, int]) -> Callable[[PaperCard, Sequence[bytes]], list[bytes]]:
+    """An agent that has the card do everything, and reports 6A88 for the n-th command of an instruction."""
+    seen: Counter[int] = Counter()
+
+    def bring(card: PaperCard, commands: Sequence[bytes]) -> list[bytes]:
+        answers = []
+        for command in commands:
+            answer, ins = card.transmit(command), command[1]
+            answers.append(MISSING if (ins, seen[ins]) in lies else answer)
+            seen[ins] += 1
+            if answers[-1][-2:] != OK:
+                break
+        return answers
+
+    return bring
+
+
+def brought(
+    task: Task, card: PaperCard, bring: Callable[[PaperCard, Sequence[bytes]], list[bytes]]
+) -> tuple[TsmError | None, list[Event]]:
+    talk = conversation([task])
+    turn, events = talk.begin(), list(talk.events())
+    while isinstance(turn, Script):
+        turn = talk.answer(bring(card, turn.commands))
+        events += talk.events()
+    assert isinstance(turn, Finished)
+    return turn.cause, events
+
+
+@pytest.mark.parametrize("counts", [True, False])
+@pytest.mark.parametrize("others", [False, True])
+def test_a_removal_the_card_refused_is_not_believed_of_its_agent(
+    card: PaperCard, others: bool, counts: bool
+) -> None:
+    card.files[PACKAGE], card.instances[APPLET] = b"still there", PACKAGE
+    card.counts = counts
+    aids = (PACKAGE, APPLET + b"\x01") if others else (PACKAGE,)
+    card.refuses[DELETE, 0] = b"\x69\x85"
+    if others:  # of one the card does say that it is gone
+        card.files[aids[1]] = b"goes"
+    agent = lying((DELETE, 0), (STATUS, 0), (STATUS, 1))
+    cause, events = brought(Task(JOB, remove(Removal(aids))), card, agent)
+    assert isinstance(cause, CardContentNotVouched)
+    assert cause.facts == {"unproven": 1}
+    assert events[-1] == JobFailed(JOB, cause, permanent=False)
+    assert PACKAGE in card.files
+
+
+@pytest.mark.parametrize("proof", ["list", "count"])
+def test_a_removal_whose_answer_was_lost_is_proven_by_what_the_card_says_next(
+    card: PaperCard, proof: str
+) -> None:
+    if proof == "list":
+        card.files[b"\xa0\x00\x00\x09\x99"], card.counts = b"not ours", False
+    assert run(conversation([Task(JOB, remove(Removal((PACKAGE,))))]), card).last == Finished()
+
+
+def test_a_card_that_proves_no_removal_fails_with_a_reason_of_its_own(card: PaperCard) -> None:
+    card.counts = False
+    failed = failure(run(conversation([Task(JOB, remove(Removal((PACKAGE,))))]), card))
+    assert (failed.cause.code, failed.permanent) == ("card-content-not-vouched", False)
+    card.files[PACKAGE] = b"there"
+    assert run(conversation([Task(JOB, remove(Removal((PACKAGE,))))]), card).last == Finished()
+
+
+def test_a_list_cut_short_by_its_agent_proves_no_removal(card: PaperCard) -> None:
+    card.files[PACKAGE], card.instances[APPLET] = b"still there", PACKAGE
+    card.refuses[DELETE, 0], card.more = b"\x69\x85", {0x20: 1}
+    agent = lying((DELETE, 0), (STATUS, 2))  # its second page
+    cause, _ = brought(Task(JOB, remove(Removal((PACKAGE,)))), card, agent)
+    assert isinstance(cause, CardContentNotVouched)
+
+
+OLD, OLD_APPLET = b"\xa0\x00\x00\x09\x51\x77", b"\xa0\x00\x00\x09\x51\x77\x01"
+
+
+def test_an_upgrade_that_leaves_the_other_version_is_none(card: PaperCard) -> None:
+    card.files[OLD], card.instances[OLD_APPLET] = b"old", OLD
+    agent = lying((STATUS, 0), (STATUS, 1))
+    cause, _ = brought(installing(replaces=(OLD,)), card, agent)
+    assert isinstance(cause, CardContentUnexpected)
+    assert cause.facts == {"left": 1}
+    assert run(conversation([installing(replaces=(OLD,))]), card).last == Finished()  # an honest one heals it
+    assert (set(card.files), card.instances) == ({PACKAGE}, {APPLET: PACKAGE})
+
+
+def test_another_version_is_not_hidden_by_a_list_that_is_cut_short(card: PaperCard) -> None:
+    card.files[OLD], card.instances[OLD_APPLET] = b"old", OLD
+    card.one_by_one = True
+    agent = lying((STATUS, 0), (STATUS, 1), (STATUS, 7))  # at last where the old one's load file comes
+    cause, _ = brought(installing(replaces=(OLD,)), card, agent)
+    assert isinstance(cause, CardContentNotVouched)
+
+
+def test_an_inventory_of_which_the_card_itself_said_no_word_is_not_believed(card: PaperCard) -> None:
+    card.files[PACKAGE], card.instances[APPLET] = b"hidden", PACKAGE
+
+    def bring(card: PaperCard, commands: Sequence[bytes]) -> list[bytes]:
+        if commands[0][1] == SELECT:
+            return carry(card, commands)
+        return [OK, MISSING] if commands[0][1] == AUTHENTICATE else [MISSING]
+
+    cause, events = brought(Task(JOB, take_inventory), card, bring)
+    assert isinstance(cause, CardContentNotVouched)
+    assert cause.facts == {"silent": "domain, application, load-file"}
+    assert events[-1] == JobFailed(JOB, cause, permanent=False)
+
+
+@pytest.mark.parametrize(
+    ("counts", "held", "silent"),
+    [
+        (True, False, ("load-file",)),  # the card counts no applications
+        (False, False, ("application", "load-file")),
+        (True, True, ("application", "load-file")),  # the card counts one, and its agent says there is none
+    ],
+)
+def test_an_inventory_says_of_what_only_the_agent_said_that_there_is_none(
+    card: PaperCard, counts: bool, held: bool, silent: tuple[str, ...]
+) -> None:
+    card.counts = counts
+    if held:
+        card.files[PACKAGE], card.instances[APPLET] = b"hidden", PACKAGE
+    cause, events = brought(Task(JOB, take_inventory), card, lying((STATUS, 1), (STATUS, 2)))
+    assert cause is None
+    done = events[-1]
+    assert isinstance(done, JobDone)
+    assert isinstance(done.result, Listed)
+    assert (len(done.result.contents), done.result.silent) == (1, silent)
+
+
+def test_an_inventory_of_a_card_that_lists_all_has_no_gap(card: PaperCard) -> None:
+    card.files[PACKAGE], card.instances[APPLET] = b"seen", PACKAGE
+    (done,) = (
+        e for e in run(conversation([Task(JOB, take_inventory)]), card).events if isinstance(e, JobDone)
+    )
+    assert isinstance(done.result, Listed)
+    assert (len(done.result.contents), done.result.silent) == (3, ())
 
 
 def test_what_is_still_listed_was_not_removed(card: PaperCard) -> None:

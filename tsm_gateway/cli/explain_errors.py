@@ -247,6 +247,9 @@ REMEDIES: Mapping[str, str] = {
     "script-answers-malformed": "The agent has to stop behind the first answer that is not 9000, and to "
     "bring back all answers so far, unchanged: see its own log.",
     "card-content-unexpected": "See what the card holds (`card inventory`); the job begins anew by itself.",
+    "card-content-not-vouched": "The card's agent said that something is not there, the card itself did not: "
+    "it is tried again. If it comes again on one device, suspend it and examine its agent. A card that neither "
+    "lists load files nor counts its applications (GET DATA FF21) cannot prove it: ask its issuer.",
     "card-step-failed": "See the step and status word beside it: the card says why. It is tried again.",
     "card-memory-full": "Remove an application from the device (`application remove`), or publish a smaller "
     "version; then `application retry`.",

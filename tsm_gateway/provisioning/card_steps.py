@@ -4,7 +4,7 @@
 |---|---|---|
 | GET STATUS | 6310 | there is more to ask for |
 | GET STATUS | 6A88 | nothing of the kind is there |
-| DELETE | 6A88 | it is gone already: a delivery that was cut is healed so |
+| DELETE | 6A88 | it is gone already: a delivery that was cut is healed so; a removal asks for proof |
 | GET DATA | 6A88, 6A81, 6A86, 6D00 | the card does not tell its memory |
 
 Everything else but 9000 ends the conversation. References: GlobalPlatform Card Specification 2.3 §11.1.3 and

@@ -40,6 +40,12 @@ class CardContentUnexpected(CardError):
     code, side, temporary = "card-content-unexpected", Side.PEER, True
 
 
+class CardContentNotVouched(CardError):
+    """What the card holds, or does not hold any more, was said by its agent alone and not by the card."""
+
+    code, side, temporary = "card-content-not-vouched", Side.PEER, True
+
+
 class StepFailed(CardError):
     """The card refused a step."""
 

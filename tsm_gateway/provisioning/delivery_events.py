@@ -49,7 +49,7 @@ class Installed(NamedTuple):
 
 
 class Removed(NamedTuple):
-    """A result: the card does not list these load files any more."""
+    """A result: the card said itself that these load files are gone."""
 
     package_aids: tuple[bytes, ...]
 
@@ -65,6 +65,9 @@ class Listed(NamedTuple):
 
     contents: tuple[CardContent, ...]
     free_memory: int | None  # octets, where the card tells
+    silent: tuple[
+        str, ...
+    ] = ()  # kinds that the card itself did not list to the end, nor said it has none of
 
 
 Result = KeysRenewed | Installed | Removed | Personalised | Listed

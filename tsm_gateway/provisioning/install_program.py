@@ -18,20 +18,20 @@ from tsm_gateway.provisioning.app_command import (
     StoreParameters,
 )
 from tsm_gateway.provisioning.card_status import APPLICATION, LOAD_FILE
-from tsm_gateway.provisioning.delivery_errors import CardContentUnexpected
+from tsm_gateway.provisioning.delivery_errors import CardContentNotVouched, CardContentUnexpected
 from tsm_gateway.provisioning.delivery_events import Installed
 from tsm_gateway.provisioning.inventory_program import CONTENT, listed
 from tsm_gateway.provisioning.load_file import DapBlock, LoadPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from tsm_gateway.provisioning.app_command import AppSeCommand
     from tsm_gateway.provisioning.delegation import Delegation
+    from tsm_gateway.provisioning.inventory_program import Contents
     from tsm_gateway.provisioning.load_file import LoadFile
     from tsm_gateway.provisioning.parameters import Parameters
     from tsm_gateway.provisioning.script_program import Batch, OpenedCard, Program
-    from tsm_gateway.registry.card import CardContent
 
 _SELECTABLE: Final = 0x07  # life cycle of an application; the bits above are its own (§11.1.1)
 _LOCKED: Final = 0x80
@@ -52,15 +52,16 @@ class Installation(NamedTuple):
 def install(order: Installation) -> Callable[[OpenedCard], Program]:
     """The program that installs `order`.
 
-    It raises LoadFileTooLarge, CardContentUnexpected when the card does not list what it took, and what the
-    receipts of a delegation raise.
+    It raises LoadFileTooLarge, CardContentUnexpected when the card does not list what it took or still lists
+    another version, CardContentNotVouched when a list was cut short, and what the receipts of a delegation
+    raise. The first list may be an agent's invention, which hides another version; the last is the card's.
     """
     return partial(_install, order)
 
 
 def _install(order: Installation, card: OpenedCard) -> Program:
-    _, there = yield from listed(CONTENT)
-    commands: Batch = (*_deletions(order, there), *_loading(order, card), *_making(order))
+    _, before = yield from listed(CONTENT)
+    commands: Batch = (*_deletions(order, before), *_loading(order, card), *_making(order))
     if order.delegation is not None:
         commands = order.delegation.authorise(commands)
     answers, there = yield from listed(CONTENT, ahead=commands)
@@ -70,13 +71,12 @@ def _install(order: Installation, card: OpenedCard) -> Program:
     return Installed(order.load_file.aid, order.instance_aid)
 
 
-def _deletions(order: Installation, there: Sequence[CardContent]) -> Iterator[AppSeCommand]:
+def _deletions(order: Installation, there: Contents) -> Iterator[AppSeCommand]:
     """An instance ahead of its load file, which otherwise would take it along unasked."""
-    held = {(each.kind, each.aid) for each in there}
-    if (APPLICATION, order.instance_aid) in held:
+    if there.holds(APPLICATION, order.instance_aid):
         yield Delete(order.instance_aid, related=False)
     for aid in dict.fromkeys((order.load_file.aid, *order.replaces)):
-        if (LOAD_FILE, aid) in held:
+        if there.holds(LOAD_FILE, aid):
             yield Delete(aid, related=True)
 
 
@@ -94,12 +94,17 @@ def _making(order: Installation) -> Iterator[AppSeCommand]:
         yield StoreParameters(order.parameters)
 
 
-def _check_there(order: Installation, there: Sequence[CardContent]) -> None:
-    loaded = any(each.kind == LOAD_FILE and each.aid == order.load_file.aid for each in there)
+def _check_there(order: Installation, there: Contents) -> None:
+    loaded = there.holds(LOAD_FILE, order.load_file.aid)
     usable = any(
         (each.kind, each.aid) == (APPLICATION, order.instance_aid)
         and each.life_cycle & (_SELECTABLE | _LOCKED) == _SELECTABLE
-        for each in there
+        for each in there.entries
     )
     if not (loaded and usable):
         raise CardContentUnexpected(loaded=loaded, selectable=usable)
+    left = sum(there.holds(LOAD_FILE, aid) for aid in set(order.replaces) - {order.load_file.aid})
+    if left:
+        raise CardContentUnexpected(left=left)
+    if not there.vouched.issuperset(CONTENT):  # what is missing of the list may be another version
+        raise CardContentNotVouched(silent=len(CONTENT) - len(there.vouched))
