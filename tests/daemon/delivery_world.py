@@ -55,6 +55,7 @@ class DeliveryWorld(World):
         self.agents = Authority("Agents")
         self.signer = FileSigner(key := p256())
         self.signing = Authority("TSM root").issue(key.public_key(), extensions=[uses("digital_signature")])
+        self.earlier: tuple[x509.Certificate, ...] = ()
         self.token_key: Any = None
 
     def material(self) -> Material:
@@ -62,11 +63,12 @@ class DeliveryWorld(World):
         delivery = material.section.delivery
         assert delivery is not None
         issuer = read_issuer("agents", anchors=pem(self.agents.certificate))
-        found = DeliveryMaterial(delivery, (issuer,), self.signing, self.token_key)
+        found = DeliveryMaterial(delivery, (issuer,), self.signing, self.token_key, self.earlier)
         return Material(**{name: getattr(material, name) for name in MATERIAL}, delivery=found)
 
     def renew_signing_key(self) -> None:
         """Another application-signing key: what the old one signed is signed by an old key from now on."""
+        self.earlier = (self.signing,)
         self.signer = FileSigner(key := p256())
         self.signing = Authority("TSM root").issue(key.public_key(), extensions=[uses("digital_signature")])
 

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.daemon.delivery_world import DeliveryRig, Handset, delivered
+from tests.daemon.delivery_world import V1, V2, DeliveryRig, Handset, delivered, installed
 from tests.daemon.literal_device import METHODS, derived
 from tests.provisioning.authority import p256
+from tsm_gateway.daemon.delivery_answers import ScriptRequest
 from tsm_gateway.daemon.delivery_orders import DeliveryOrders
 from tsm_gateway.daemon.load_file_shelf import LoadFileShelf
 from tsm_gateway.keys.errors import KeyUnwrapFailed
 from tsm_gateway.provisioning.load_file import LoadFile
 from tsm_gateway.provisioning.parameters import Parameters
 from tsm_gateway.provisioning.signing import FileSigner, sign_load_file
+from tsm_gateway.registry.application import Version
 from tsm_gateway.registry.card import CardKeyState
-from tsm_gateway.store.delivery_rows import card_keys_row
-from tsm_gateway.store.delivery_statements import PUT_CARD_KEYS
+from tsm_gateway.store.delivery_rows import application_row, card_keys_row
+from tsm_gateway.store.delivery_statements import INSERT_APPLICATION, PUT_CARD_KEYS
 from tsm_gateway.virtual.card_new import new_key_set
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tsm_gateway.daemon.delivery_answers import ScriptRequest
     from tsm_gateway.registry.application import Application
     from tsm_gateway.registry.job import Job
 
@@ -42,6 +44,18 @@ def _refused(rig: DeliveryRig, handset: Handset, reason: str) -> Job:
     assert line["reason"] == reason
     assert ("application.fail", "done", reason) in rig.acts(handset.device)
     return job
+
+
+async def _run_twice(rig: DeliveryRig, handset: Handset, reason: str) -> None:
+    """A refusal without a MAC may be anybody's: the first one puts the job off, and the next is believed."""
+    answer = await handset.agent.run()
+    job = rig.job(handset)
+    assert (job.state.value, job.reason, job.attempts) == ("queued", reason, 1)
+    assert (answer.done, answer.retry_after_s) == (True, 30)
+    (line,) = rig.logged("delivery.postponed")
+    assert (line["reason"], line["retry_in_s"]) == (reason, 30)
+    rig.world.now += 30
+    assert (await handset.agent.run()).done
 
 
 async def _sign(rig: DeliveryRig, application: Application) -> None:
@@ -114,22 +128,61 @@ def test_what_the_card_does_not_verify_it_refuses_and_keeps_nothing(tmp_path: Pa
         await rig.publish()
         await rig.assign()
         handset = await rig.handset(dap_keys=[FileSigner(p256()).public_key])
-        await handset.agent.run()
+        await _run_twice(rig, handset, "card-load-file-refused")
         _refused(rig, handset, "card-load-file-refused")
 
     delivered(tmp_path, story)
 
 
-def test_a_card_without_memory_fails_at_once(tmp_path: Path) -> None:
+def test_a_card_without_memory_fails_when_it_says_so_again(tmp_path: Path) -> None:
     async def story(rig: DeliveryRig) -> None:
         await rig.publish(size=20_000)
         await rig.assign()
         handset = await rig.handset(memory=10_000)
-        answer = await handset.agent.run()
-        assert answer.done
+        await _run_twice(rig, handset, "card-memory-full")
         _refused(rig, handset, "card-memory-full")
         again = await handset.agent.begin()
         assert (again.done, again.retry_after_s) == (True, 86_400), "trying again is an operator's decision"
+
+    delivered(tmp_path, story)
+
+
+@pytest.mark.parametrize("word", ["6A84", "6A80", "6985"])
+def test_one_bare_status_word_gives_nothing_up(tmp_path: Path, word: str) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        await rig.publish()
+        await rig.assign()
+        handset = await rig.handset()
+        agent = handset.agent
+        script = await agent.begin()
+        while not (script.job and script.job.blocks_total):
+            script = await agent.post(agent.carry(script))
+        await agent.post(ScriptRequest(script.session, script.number, (bytes.fromhex(word),)))
+        job = rig.job(handset)
+        assert (job.state.value, job.due_at) == ("queued", rig.world.now + 30)
+        assert rig.logged("delivery.failed") == []
+        rig.world.now += 30
+        handset.card.power_on()
+        await agent.run()
+        assert (rig.job(handset).state.value, rig.state(handset)) == ("done", "active")
+
+    delivered(tmp_path, story)
+
+
+def test_refusals_for_different_reasons_are_not_one_seen_twice(tmp_path: Path) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        await rig.publish()
+        await rig.assign()
+        handset = await rig.handset()
+        agent = handset.agent
+        for word, state in (("6A84", "queued"), ("6A80", "queued"), ("6A84", "queued"), ("6A84", "failed")):
+            script = await agent.begin()
+            while not (script.job and script.job.blocks_total):
+                script = await agent.post(agent.carry(script))
+            await agent.post(ScriptRequest(script.session, script.number, (bytes.fromhex(word),)))
+            assert rig.job(handset).state.value == state
+            rig.world.now += 3600
+            handset.card.power_on()
 
     delivered(tmp_path, story)
 
@@ -302,3 +355,81 @@ def test_keys_of_an_issuer_that_the_store_calls_ours_open_nothing(
         assert rig.state(handset) == "active"
 
     delivered(tmp_path, story)
+
+
+FOREIGN = bytes.fromhex("a000000003000001")  # the package of somebody else
+
+
+@pytest.mark.parametrize("change", [{"package_aid": FOREIGN}, {"applet_aids": (FOREIGN + b"\1",)}])
+def test_a_catalogue_that_states_other_aids_than_the_load_file_installs_nothing(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        application = await rig.publish()
+        await rig.assign()
+        handset = await rig.handset()
+        with rig.other_writer() as store:
+            store.execute("delete from application")
+            store.execute(INSERT_APPLICATION, application_row(application._replace(**change)))
+        await handset.agent.run()
+        _refused(rig, handset, "application-mismatch")
+
+    delivered(tmp_path, story)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_nobody_signed_has_no_say_in_what_is_deleted_from_a_card(tmp_path: Path, wanted: bool) -> None:  # noqa: FBT001
+    """Another version in the catalogue, put there by who may write the database, names a foreign package."""
+
+    async def story(rig: DeliveryRig) -> None:
+        handset = await _installed(rig)
+        card = handset.card.state
+        card = replace(card, load_files=(*card.load_files, replace(card.load_files[0], aid=FOREIGN)))
+        handset.card._state = card
+        forged = rig.delivery.application("pay", V1)
+        assert forged is not None
+        forged = forged._replace(version=Version(0, 0, 1), digest=bytes(32), package_aid=FOREIGN)
+        with rig.other_writer() as store:
+            store.execute("pragma foreign_keys=off")
+            store.execute(INSERT_APPLICATION, application_row(forged))
+        if wanted:
+            await rig.publish(V2)
+        else:
+            await rig.assign(wanted=False)
+        await handset.agent.run()
+        assert rig.applications(handset) == {
+            "pay": ("2.0.0", "installed") if wanted else ("1.0.0", "removed")
+        }
+        assert FOREIGN in [each.aid for each in handset.card.state.load_files]
+
+    delivered(tmp_path, story)
+
+
+def test_what_the_key_before_signed_is_still_taken_off_a_card_for_a_version_with_other_aids(
+    tmp_path: Path,
+) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        handset = await _installed(rig)
+        old = rig.world.signer.public_key
+        rig.world.renew_signing_key()
+        rig.held.now = rig.world.material()
+        other = {"package_aid": b"\xf0other", "applet_aids": (b"\xf0other\1",)}
+        second = await rig.publish(V2, cap=other)
+        profile = handset.card.state.profile
+        assert profile.dap_keys == (old,)
+        handset.card._state = replace(
+            handset.card.state, profile=replace(profile, dap_keys=(rig.world.signer.public_key,))
+        )
+        await handset.agent.run()
+        assert installed(handset.card) == [second.digest.hex()]
+
+    delivered(tmp_path, story)
+
+
+async def _installed(rig: DeliveryRig) -> Handset:
+    await rig.publish()
+    await rig.assign()
+    handset = await rig.handset()
+    await handset.agent.run()
+    assert rig.applications(handset) == {"pay": ("1.0.0", "installed")}
+    return handset

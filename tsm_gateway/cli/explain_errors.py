@@ -212,6 +212,8 @@ REMEDIES: Mapping[str, str] = {
     "application-key-unfit": "Give a private key over EC P-256, or RSA of 2048 bits: `pki import` brings it.",
     "application-not-authentic": "Sign the application with the present key: `application sign`. If it was "
     "signed by it, the load file was altered: publish it anew.",
+    "application-mismatch": "Nobody but whoever may write the database can have altered the catalogue: find "
+    "out who. Then retire the version (`application retire`), and publish the CAP file under a higher one.",
     "receipt-not-authentic": "Compare the receipt key with the manifest, and see what the card holds: "
     "`card inventory`.",
     "receipt-malformed": _PEER_OCTETS,
@@ -248,8 +250,8 @@ REMEDIES: Mapping[str, str] = {
     "bring back all answers so far, unchanged: see its own log.",
     "card-content-unexpected": "See what the card holds (`card inventory`); the job begins anew by itself.",
     "card-content-not-vouched": "The card's agent said that something is not there, the card itself did not: "
-    "it is tried again. If it comes again on one device, suspend it and examine its agent. A card that neither "
-    "lists load files nor counts its applications (GET DATA FF21) cannot prove it: ask its issuer.",
+    "it is tried again. If it comes again on one device, suspend it and examine its agent. A card that "
+    "neither lists load files nor counts its applications (GET DATA FF21) cannot prove it: ask its issuer.",
     "card-step-failed": "See the step and status word beside it: the card says why. It is tried again.",
     "card-memory-full": "Remove an application from the device (`application remove`), or publish a smaller "
     "version; then `application retry`.",

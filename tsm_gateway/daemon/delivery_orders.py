@@ -4,16 +4,19 @@
 |---|---|---|
 | renew-keys | our own keys in place of those the card proves | the set that is PENDING, else a fresh one |
 | install | load, instantiate, personalise | load file, signature, parameters; other versions go |
-| remove | every version of the application goes | package AIDs of all versions |
+| remove | every version of the application goes | package AIDs of all versions that we signed |
 | personalise | parameters anew | the version that is on the device |
 | inventory | what the card holds | |
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from tsm_gateway.daemon.load_file_shelf import ApplicationNotSigned
 from tsm_gateway.errors import Side, TsmError
+from tsm_gateway.provisioning.application_errors import ApplicationError
 from tsm_gateway.provisioning.delegation import Delegation
 from tsm_gateway.provisioning.install_program import Installation, install
 from tsm_gateway.provisioning.inventory_program import take_inventory
@@ -23,10 +26,13 @@ from tsm_gateway.provisioning.remove_program import Removal, remove
 from tsm_gateway.provisioning.renew_keys_program import renew_keys
 from tsm_gateway.provisioning.script_program import OpenedCard, Program, Task
 from tsm_gateway.provisioning.signing import FileSigner
+from tsm_gateway.registry.errors import NotKnown
 from tsm_gateway.registry.job import JobKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from cryptography.x509 import Certificate
 
     from tsm_gateway.daemon.card_key_shelf import OpenedKeys
     from tsm_gateway.daemon.load_file_shelf import LoadFileShelf
@@ -76,8 +82,7 @@ class DeliveryOrders:
     def ready(self, job: Job, application: Application | None, at: At) -> Task:
         """The task of a job.
 
-        Raises ApplicationGone, ApplicationNotSigned, ApplicationNotAuthentic, ApplicationKeyUnfit; what the
-        store raises.
+        Raises ApplicationGone, ApplicationNotSigned, ApplicationError; what the store raises.
         """
         return Task(job.job_id, self._program(job, application, at))
 
@@ -89,7 +94,7 @@ class DeliveryOrders:
         if application is None:
             raise ApplicationGone
         if job.kind is JobKind.REMOVE:
-            return remove(Removal(self._packages(application), _delegation(at)))
+            return remove(Removal(self._packages(application, at.material), _delegation(at)))
         if job.kind is JobKind.PERSONALISE:
             return self._personalise(application, at)
         return install(self._installation(application, at))
@@ -98,25 +103,34 @@ class DeliveryOrders:
         parameters = self._parameters(application, at.material)
         if parameters is None:
             raise ApplicationGone
-        return personalise(Personalisation(application.applet_aids[0], parameters))
+        contents = self._shelf.contents(application, _certificates(at.material))
+        return personalise(Personalisation(contents.applet_aids[0], parameters))
 
     def _installation(self, application: Application, at: At) -> Installation:
         load_file = self._shelf.take(application)
-        applet_aid = application.applet_aids[0]
+        applet_aid = application.applet_aids[0]  # which the load file holds as well
         return Installation(
             load_file,
             self._shelf.signature(load_file, at.card, at.material.signing_certificate),
             applet_aid,
             applet_aid,
             self._parameters(application, at.material),
-            tuple(aid for aid in self._packages(application) if aid != application.package_aid),
+            tuple(aid for aid in self._others(application, at.material) if aid != application.package_aid),
             _delegation(at),
         )
 
-    def _packages(self, application: Application) -> tuple[bytes, ...]:
+    def _packages(self, application: Application, material: DeliveryMaterial) -> tuple[bytes, ...]:
         """The package AIDs of every version, this one's first."""
-        versions = (each for each in self._store.applications() if each.name == application.name)
-        return tuple(dict.fromkeys((application.package_aid, *(each.package_aid for each in versions))))
+        own = self._shelf.contents(application, _certificates(material)).package_aid
+        return tuple(dict.fromkeys((own, *self._others(application, material))))
+
+    def _others(self, application: Application, material: DeliveryMaterial) -> Iterator[bytes]:
+        """The package AIDs of the other versions. What we did not sign has no say in what is deleted."""
+        for each in self._store.applications():
+            if each.name != application.name or each.digest == application.digest:
+                continue
+            with suppress(ApplicationNotSigned, ApplicationError, NotKnown):
+                yield self._shelf.contents(each, _certificates(material)).package_aid
 
     def _parameters(self, application: Application, material: DeliveryMaterial) -> Parameters | None:
         """None for an application of no single provider, or while the gateway has no number to tell."""
@@ -133,6 +147,11 @@ class DeliveryOrders:
             provider.amount_limit,
             section.currency,
         )
+
+
+def _certificates(material: DeliveryMaterial) -> tuple[Certificate, ...]:
+    """Whose signatures vouch for the AIDs of what is on cards."""
+    return (material.signing_certificate, *material.earlier_certificates)
 
 
 def _delegation(at: At) -> Delegation | None:

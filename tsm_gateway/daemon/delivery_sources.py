@@ -23,6 +23,7 @@ from tsm_gateway.provisioning.pki_fitness import (
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from cryptography.x509 import Certificate
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tsm_gateway.provisioning.issuer import Issuer
     from tsm_gateway.provisioning.pki import SigningKey
 
-TOKEN_KEY: Final = "token_key"
+TOKENS: Final = "token_key"
 
 
 def read_delivery(
@@ -58,7 +59,8 @@ def read_delivery(
     }
     token_key = _token_key(delivery.token_key, {**found, **anchors, Use.APPLICATION_SIGNING.value: signing})
     context = listener_context(delivery.certificate, secret_path(delivery.key), authorities(delivery.issuer))
-    return DeliveryMaterial(delivery, issuers, signing, token_key), context
+    earlier = _earlier(delivery.signing_certificate)
+    return DeliveryMaterial(delivery, issuers, signing, token_key, earlier), context
 
 
 def items_of_delivery(delivery: DeliveryMaterial) -> Iterator[ExpiringItem]:
@@ -89,10 +91,16 @@ def _check_apart(found: Mapping[str, Certificate], signing: Certificate) -> None
     check_apart(channel_2, found[channel_2], {use: each for use, each in found.items() if use != channel_2})
 
 
+def _earlier(present: Path) -> tuple[Certificate, ...]:
+    """The application-signing certificate that `pki renew` put aside, where it did. Raises PkiUnfit."""
+    path = present.with_name(f"{present.name}.old")
+    return (read_certificate(path.name, octets_of(path)),) if path.exists() else ()
+
+
 def _token_key(reference: str | None, others: Mapping[str, Certificate]) -> SigningKey | None:
     """What signs tokens: a key over EC P-256 that serves nothing else. Raises PkiUnfit."""
     if not reference:
         return None
-    key = read_p256_key(TOKEN_KEY, secret_value(reference))
-    check_key_apart(TOKEN_KEY, key.public_key(), others)
+    key = read_p256_key(TOKENS, secret_value(reference))
+    check_key_apart(TOKENS, key.public_key(), others)
     return key

@@ -24,6 +24,7 @@ class DeliveryMaterial:
     issuers: tuple[Issuer, ...]  # of agents
     signing_certificate: Certificate  # load files are sent only when it verifies them
     token_key: SigningKey | None  # signs tokens of delegated management; None = none are wanted
+    earlier_certificates: tuple[Certificate, ...] = ()  # what their keys signed may be deleted, never loaded
 
 
 @dataclass(frozen=True, slots=True)

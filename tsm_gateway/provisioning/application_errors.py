@@ -49,6 +49,12 @@ class ApplicationNotAuthentic(ApplicationError):
     code = "application-not-authentic"
 
 
+class ApplicationMismatch(ApplicationError):
+    """The catalogue states other AIDs or another package version than the load file holds."""
+
+    code = "application-mismatch"
+
+
 class ReceiptNotAuthentic(ApplicationError):
     """The card's receipt for a change of its content is wrong, or is for another change."""
 
