@@ -132,12 +132,11 @@ def test_a_memory_with_a_name_of_the_modem_s_own_is_never_said():
 
 def test_readiness_told_while_it_is_set_has_it_verified():
     paper = PaperModem()
-    desk = Desk(paper).open().wait(0.35)
-    paper.on_line = lambda _line: None
     paper.answers["AT+CMEE=1"] = "OK\r\n\r\nSMS Ready"
     desk = Desk(paper).open().wait(2)
     assert desk.engine.health.state == "ready"
-    assert "AT+CNMI?" in paper.lines[-12:]
+    assert paper.lines.count("AT+CNMI?") == 2
+    assert ready().modem.lines.count("AT+CNMI?") == 1
 
 
 def test_profiles_are_found_by_marks_and_every_row_is_sound():

@@ -9,6 +9,7 @@ import pytest
 from tests.radio.modem.paper_modem import TPDU, Desk, PaperModem, ready
 from tsm_gateway.messages import Fate
 from tsm_gateway.radio.modem.faults import CommandInvalid
+from tsm_gateway.radio.modem.options import Timing
 
 SUBMIT = bytes.fromhex("4100049194710000040B0608040001020141424344")
 
@@ -166,3 +167,34 @@ def test_three_messages_without_a_result_are_the_modem_s_doing():
         desk.pump().wait(125)
     assert desk.event("modem.recovering").fields["reason"] == "mute"
     assert desk.engine.health.state == "ready"
+
+
+def test_two_messages_without_a_result_are_the_network_s_doing():
+    modem = PaperModem()
+    modem.on_body = lambda _body: ""
+    desk = sender(modem, timing=Timing(poll_s=900, poll_busy_s=900, look_s=900, verify_s=900))
+    assert desk.engine.submit("next", SUBMIT, desk.now)
+    desk.pump().wait(300)
+    assert [sent.fate for sent in desk.sent] == [Fate.UNKNOWN, Fate.UNKNOWN]
+    assert "modem.recovering" not in desk.names()
+
+
+def test_a_result_ahead_of_the_answer_to_the_marker_counts_too():
+    modem = PaperModem()
+    modem.on_body = lambda _body: ""
+    desk = sender(modem)
+    modem.answers["AT"] = ""  # it says nothing until the network answers
+    desk.wait(121)
+    assert modem.lines[-1] == "AT"
+    desk.hear("\r\n+CMGS: 9\r\n\r\nOK\r\n\r\nOK\r\n").wait(1)
+    assert [(sent.fate, sent.reference) for sent in desk.sent] == [(Fate.ACCEPTED, 9)]
+
+
+def test_a_message_that_is_tried_again_keeps_its_place():
+    modem = PaperModem()
+    results = deque(["+CMS ERROR: 515"])
+    modem.on_body = lambda _body: results.popleft() if results else "+CMGS: 1\r\n\r\nOK"
+    desk = sender(modem, key=0)
+    assert desk.engine.submit(1, SUBMIT, desk.now)
+    desk.pump().wait(5)
+    assert [sent.key for sent in desk.sent] == [0, 1]

@@ -23,6 +23,13 @@ def cures(desk: Desk) -> list[str]:
     return [str(event.fields["cure"]) for event in desk.events if event.event == "modem.recovering"]
 
 
+def fall_silent_at(desk: Desk, command: str) -> None:
+    def watch(line: str) -> None:
+        desk.plugged = desk.plugged and line != command
+
+    desk.modem.on_line = watch
+
+
 # A restart without a word
 
 
@@ -108,11 +115,24 @@ def test_a_modem_that_held_for_a_while_starts_the_ladder_anew():
 
 def test_noise_without_end_does_not_keep_a_modem_from_starting():
     desk = Desk().open()
-    for _ in range(60):
+    for _ in range(120):
         desk.now += 0.1
         desk.engine.tick(desk.now)
         desk.hear("\r\n^RSSI: 11\r\n")
-    assert desk.wait(10).engine.health.state == "ready"
+    assert desk.engine.health.state == "ready"
+
+
+def test_a_late_error_is_not_the_answer_to_the_marker():
+    desk = ready()
+    desk.modem.answers |= {"AT+CSQ": "", "AT": ""}
+    desk.wait(64).wait(0.7)
+    assert desk.modem.lines[-1] == "AT"
+    before = len(desk.writes)
+    desk.hear("\r\nERROR\r\n").wait(1)
+    assert desk.writes[before:] == []  # the marker's own OK would answer whatever came next
+    assert desk.engine.counters.timeouts == 0
+    desk.hear("\r\nOK\r\n").wait(0.4)
+    assert desk.engine.counters.timeouts == 1
 
 
 def test_a_modem_that_needs_a_few_tries_is_woken():
@@ -379,3 +399,73 @@ def test_every_event_is_on_the_list_and_shows_no_secret():
     shown = repr([desk.events, desk.incoming, desk.engine.health, desk.attempts])
     assert "1234," not in shown.replace("350123451234560", "")
     assert TPDU not in shown
+
+
+def test_what_comes_in_shows_its_place_and_its_size():
+    modem = PaperModem()
+    modem.store(TPDU, "ME", 7)
+    assert repr(ready(modem).incoming) == "[Incoming(1, message, ME,7, 26 octets)]"
+
+
+@pytest.mark.parametrize("command", ["AT+CPIN?", "AT+CGSN", "AT+CMGF=0", "AT+CPMS=?", "AT+CNMI=?", "AT+CCID"])
+def test_a_modem_that_falls_silent_while_it_is_set_is_opened_again(command):
+    desk = Desk()
+    fall_silent_at(desk, command)
+    desk.modem.answers[command] = ""
+    desk.open().wait(60)
+    assert cures(desk) == ["reopen"]
+    assert desk.engine.health.state == "closed"
+
+
+@pytest.mark.parametrize(
+    "command", ['AT+CPMS="SM"', "AT+CMGL=4", "AT+CMGR=1", "AT+CMGD=1", "AT+CMGF?", "AT+CSQ"]
+)
+def test_a_modem_that_falls_silent_at_work_is_opened_again_and_nothing_is_lost(command):
+    desk = ready()
+    desk.modem.store("04", "SM", 1)
+    desk.modem.store(TPDU, "SM", 2)
+    listed = deque([f"+CMGL: 1,0,,9\r\n{'00' * 9}\r\n\r\nOK"]) if command == "AT+CMGR=1" else None
+    if listed:
+        desk.modem.answers["AT+CMGL=4"] = listed
+    fall_silent_at(desk, command)
+    desk.modem.answers[command] = ""
+    desk.wait(300)
+    assert cures(desk) == ["reopen"]
+    desk.plugged, desk.modem.on_line = True, lambda _line: None
+    del desk.modem.answers[command]
+    desk.open().wait(5)
+    assert TPDU in desk.tpdus()
+    assert not desk.modem.memories["SM"]
+
+
+def test_a_pin_whose_result_is_late_is_judged_by_the_sim_and_not_tried_again():
+    modem = locked()
+    modem.answers['AT+CPIN="1234"'] = ""
+    desk = Desk(modem, pin=PIN).open().wait(100)
+    assert desk.event("sim.locked").fields == {"reason": "pin_wrong"}
+    assert entered(modem) == 1
+
+
+def test_a_pin_that_takes_effect_slowly_is_waited_for():
+    modem = locked()
+    modem.answers["AT+CPIN?"] = deque(
+        [f"+CPIN: {state}\r\n\r\nOK" for state in ("SIM PIN", "SIM PIN", "NOT READY")]
+    )
+    desk = Desk(modem, pin=PIN).open().wait(10)
+    assert desk.engine.health.state == "ready"
+    assert desk.others == [PinResult("8949000000000000001", accepted=True)]
+
+
+def test_a_sim_that_wants_a_pin_nobody_gave_is_locked():
+    desk = Desk(locked()).open().wait(3)
+    assert desk.event("sim.locked").fields == {"reason": "pin"}
+
+
+def test_an_engine_tries_a_wrong_pin_once_even_for_a_caller_that_forgets():
+    modem = locked()
+    modem.pin = "9999"
+    desk = Desk(modem, pin=PIN)
+    desk.open().wait(30)
+    desk.pin_noted.clear()
+    desk.wait(300)
+    assert entered(modem) == 1
