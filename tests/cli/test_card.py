@@ -290,10 +290,11 @@ def test_a_card_shows_its_keys_by_number_its_device_and_what_it_holds(site: Site
     renewed(site, CARD, CardKeyState.CURRENT)
     contents = (CardContent("application", b"\xf0" * 9, 0x07, b"\x00"),)
     with store_of(site) as store:
-        store.delivery.keep_inventory(Inventory(CARD, contents, 4711, NOW))
+        store.delivery.keep_inventory(Inventory(CARD, contents, 4711, NOW, ("domain", "load-file")))
         store.flush()
     shown = site.done("card", "show", HEX, "-o", "json").json
     assert (shown["device"], shown["protocol"], shown["free_memory"]) == (device, "70", 4711)
+    assert shown["not_vouched_for"] == "domain, load-file"
     assert [(each["kvn"], each["state"], each["master_version"]) for each in shown["keys"]] == [
         (0x31, "current", 1),
         (48, "retired", None),

@@ -83,7 +83,7 @@ def inventory(number: int = 10, **changes: Any) -> Inventory:
         CardContent("domain", b"\xa0\x00\x00\x01\x51", 0x0F, b"\x9e\xfe\x80"),
         CardContent("load-file", b"\xa0\x00\x00\x05\x59package", 0x01, b""),
     )
-    return Inventory(app_se(number), contents, 40_000, NOW)._replace(**changes)
+    return Inventory(app_se(number), contents, 40_000, NOW, ("application",))._replace(**changes)
 
 
 def job_id(number: int = 10, which: int = 1) -> bytes:

@@ -85,6 +85,7 @@ def show(config_path: Path, app_se: bytes, form: Form) -> None:
         "device": device,
         "free_memory": None if inventory is None else inventory.free_memory,
         "inventory_at": None if inventory is None else when(inventory.taken_at),
+        "not_vouched_for": None if inventory is None else ", ".join(inventory.silent) or None,
     }
     if form != "table":
         show_record({**record, "keys": keys, "contents": contents}, form)

@@ -53,3 +53,4 @@ class Inventory(NamedTuple):
     contents: tuple[CardContent, ...]
     free_memory: int | None  # octets, where the card tells
     taken_at: int  # Unix seconds
+    silent: tuple[str, ...] = ()  # kinds that nobody but the card's agent answered for: there may be more

@@ -139,20 +139,22 @@ def read_card_keys(row: Row) -> CardKeySet:
 
 def inventory_row(inventory: Inventory) -> tuple[Any, ...]:
     """Columns of schema_delivery.card_inventory."""
-    contents = [
+    entries = [
         [each.kind, each.aid.hex(), each.life_cycle, each.privileges.hex()] for each in inventory.contents
     ]
-    return sealed(inventory.app_se, json.dumps(contents), inventory.free_memory, inventory.taken_at)
+    contents = json.dumps({"entries": entries, "silent": inventory.silent})
+    return sealed(inventory.app_se, contents, inventory.free_memory, inventory.taken_at)
 
 
 def read_inventory(row: Row) -> Inventory:
     """What the card of a row holds. Raises RowDamaged."""
     app_se, contents, free_memory, taken_at = opened("card_inventory", row)
+    told = json.loads(contents)
     found = tuple(
         CardContent(kind, bytes.fromhex(aid), life_cycle, bytes.fromhex(privileges))
-        for kind, aid, life_cycle, privileges in json.loads(contents)
+        for kind, aid, life_cycle, privileges in told["entries"]
     )
-    return Inventory(app_se, found, free_memory, taken_at)
+    return Inventory(app_se, found, free_memory, taken_at, tuple(told["silent"]))
 
 
 # --- jobs ---

@@ -121,7 +121,7 @@ card_inventory = Table(
     "card_inventory",
     metadata,
     Column("app_se", LargeBinary, ForeignKey("card.app_se"), primary_key=True),
-    Column("contents", Text, nullable=False),  # JSON array of [kind, AID, life cycle, privileges], in hex
+    Column("contents", Text, nullable=False),  # JSON: entries, in hex, and silent kinds
     Column("free_memory", Whole),  # octets; NULL where the card does not tell
     Column("taken_at", Whole, nullable=False),
     Column("crc", Whole, nullable=False),  # over all columns ahead
