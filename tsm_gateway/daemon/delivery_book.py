@@ -148,7 +148,7 @@ class DeliveryBook:
         if isinstance(result, KeysRenewed):
             yield lambda store: store.keys_current(app_se, result.keys.kvn, at=at)
         elif isinstance(result, Listed):
-            inventory = Inventory(app_se, result.contents, result.free_memory, at)
+            inventory = Inventory(app_se, result.contents, result.free_memory, at, result.silent)
             yield lambda store: store.keep_inventory(inventory)
 
     def _finish(self, session: DeliverySession, job_id: bytes, at: int) -> Step:
