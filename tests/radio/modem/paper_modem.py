@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tsm_gateway.radio.modem.engine import Engine
-from tsm_gateway.radio.modem.modem_value import Incoming, ModemEvent, PinAttempt, Reopen, Sent
+from tsm_gateway.radio.modem.modem_value import Incoming, ModemEvent, PinAttempt, PinResult, Reopen, Sent
 from tsm_gateway.radio.modem.options import ModemOptions
 
 if TYPE_CHECKING:
@@ -280,6 +280,8 @@ class Desk:
             elif isinstance(value, Reopen):
                 self.reopens.append(value)
             else:
+                if isinstance(value, PinResult) and value.accepted:
+                    self.pin_noted.discard(value.sim)
                 self.others.append(value)
         if numbers and self.keeps:
             self.engine.durable(numbers, self.now)

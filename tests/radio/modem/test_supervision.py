@@ -469,3 +469,12 @@ def test_an_engine_tries_a_wrong_pin_once_even_for_a_caller_that_forgets():
     desk.pin_noted.clear()
     desk.wait(300)
     assert entered(modem) == 1
+
+
+def test_a_right_pin_is_given_again_after_a_power_cut_of_the_modem():
+    modem = locked()
+    desk = Desk(modem, pin=PIN).open().wait(3)
+    modem.pin_state = "SIM PIN"
+    desk.engine.lost("unplugged", desk.now)
+    assert desk.open().wait(3).engine.health.state == "ready"
+    assert entered(modem) == 2
