@@ -79,6 +79,7 @@ def conversation(
     script_commands: int = 16,
     i: int = 0x70,
     fresh: Callable[[int], bytes] | None = None,
+    receipt_key: Secret | None = None,
 ) -> Conversation:
     card = Card(b"\x5e" * 16, SD_AID, i, "issuer", b"", 0)
     return Conversation(
@@ -86,6 +87,7 @@ def conversation(
         keys or [key_set(0x30)],
         tasks,
         secrets,
+        receipt_key=receipt_key,
         script_commands=script_commands,
         fresh=fresh or Chance(),
     )

@@ -544,6 +544,13 @@ def test_a_key_of_the_cards_own_does_not_leave_in_clear(card: PaperCard) -> None
     assert INSTALL not in card.heard
 
 
+def test_the_key_of_a_cards_receipts_does_not_leave_in_clear(card: PaperCard) -> None:
+    key = bytes(range(60, 76))
+    talked = run(conversation([installing(100, signature=key * 4)], receipt_key=Secret(key)), card)
+    assert failure(talked).cause.facts == {"which": "card receipt key"}
+    assert INSTALL not in card.heard
+
+
 def test_the_authentication_is_searched_too(card: PaperCard) -> None:
     proof = run(conversation([installing()]), card).scripts[1][0][5:13]
     again = PaperCard({0x30: paper_keys(0x30)})

@@ -84,7 +84,9 @@ class Desk:
         record = registry.Card(
             self.profile.app_se, self.profile.sd_aid, self.profile.protocol, "issuer", b"", 0
         )
-        talk = Conversation(record, self.keys, tasks, NO_SECRETS, script_commands=4, fresh=self.fresh)
+        talk = Conversation(
+            record, self.keys, tasks, NO_SECRETS, receipt_key=None, script_commands=4, fresh=self.fresh
+        )
         turn = talk.begin()
         for _ in range(200):
             self.note(talk)

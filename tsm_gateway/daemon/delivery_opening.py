@@ -130,6 +130,7 @@ class DeliveryOpening:
             keys.sets,
             tasks,
             live,
+            receipt_key=keys.receipt_key,
             script_commands=self._material().section.script_commands,
             fresh=secrets.token_bytes,
         )

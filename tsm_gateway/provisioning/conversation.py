@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from tsm_gateway.provisioning.card_keys import KeySet
     from tsm_gateway.provisioning.script_program import Answers, Batch, Program, Task
     from tsm_gateway.registry.card import Card
+    from tsm_gateway.secret import Secret
 
 # The peer's fault, so not temporary for whoever is refused; the next session may do better all the same.
 _PASSING: Final = (
@@ -72,17 +73,19 @@ class Conversation:
         tasks: Sequence[Task],
         secrets: LiveSecrets,
         *,
+        receipt_key: Secret | None,
         script_commands: int,
         fresh: Callable[[int], bytes],
     ) -> None:
         """Work at `tasks` in their order, under whichever of `key_sets` (newest first) the card holds.
 
-        `secrets`: all that must not reach the card, but for its own key sets, which are known here anyway.
+        `secrets`: all that must not reach the card, but for its own key sets, which are known here anyway,
+        and the `receipt_key` that it shares with its issuer (None: it gives no receipts).
         `script_commands`: 2 or more in one script. `fresh`: octets of a generator that is fit for keys.
         """
         self._card, self._key_sets, self._fresh = card, tuple(key_sets), fresh
         self._tasks = deque(tasks)
-        self._guard = Guard(secrets, LiveSecrets.of_keys(*key_sets))
+        self._guard = Guard(secrets, LiveSecrets.of_keys(*key_sets, receipt_key=receipt_key))
         self._line = CardLine(script_commands)
         self._events: list[Event] = []
         self._opening: CardOpening | None = None

@@ -47,13 +47,14 @@ class LiveSecrets:
         return cls(labels)
 
     @classmethod
-    def of_keys(cls, *key_sets: KeySet) -> LiveSecrets:
-        """Take the keys of a card's own key sets."""
-        return cls.of(
+    def of_keys(cls, *key_sets: KeySet, receipt_key: Secret | None = None) -> LiveSecrets:
+        """Take the keys of a card's own key sets, and that of its receipts where it has one."""
+        of_sets = cls.of(
             (f"card key set {keys.kvn:02x}", key)
             for keys in key_sets
             for key in (keys.enc, keys.mac, keys.dek)
         )
+        return of_sets if receipt_key is None else of_sets | cls.of([("card receipt key", receipt_key)])
 
     def __or__(self, other: LiveSecrets) -> LiveSecrets:
         """Both together; a run in both keeps the label it has here."""
