@@ -183,6 +183,8 @@ def test_a_rule_that_is_gone_lets_a_device_be_active(tmp_path: Path) -> None:
         await rig.assign("huge")
         handset = await rig.handset(memory=20_000)
         await handset.agent.run()
+        rig.world.now += 30
+        await handset.agent.run()  # it says so again
         assert rig.applications(handset)["huge"] == ("1.0.0", "failed")
         await handset.agent.run()  # the failure ended the session
         assert rig.applications(handset)["pay"] == ("1.0.0", "installed")
@@ -228,6 +230,7 @@ def test_a_card_is_asked_what_it_holds(tmp_path: Path) -> None:
         assert application.package_aid in {each.aid for each in found.contents if each.kind == "load-file"}
         assert application.applet_aids[0] in {each.aid for each in found.contents}
         assert found.free_memory
+        assert found.silent == ()
         assert rig.job(handset, "inventory").state is JobState.DONE
 
     delivered(tmp_path, story)

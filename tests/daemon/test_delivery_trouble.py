@@ -291,15 +291,79 @@ def test_a_session_is_not_over_while_its_agent_answers(tmp_path: Path) -> None:
     delivered(tmp_path, story)
 
 
-def test_begun_again_and_again_a_job_is_given_up(tmp_path: Path) -> None:
+async def _begun_in_turns(rig: DeliveryRig, *agents: Agent) -> tuple[int, ScriptAnswer]:
+    """Agents of one card that begin by turns, until nothing is begun any more: how many times one was."""
+    for begun in range(20):
+        answer = await agents[begun % len(agents)].begin()
+        if answer.done:
+            return begun, answer
+    pytest.fail("it goes on and on")
+
+
+def test_agents_that_take_over_from_each_other_use_up_no_attempts_within_seconds(tmp_path: Path) -> None:
     async def story(rig: DeliveryRig) -> None:
         handset = await _wanted(rig)
         rival = rig.agent(handset.card)
-        for _ in range(4):
-            assert (await handset.agent.begin()).commands
-            assert (await rival.begin()).commands
+        begun, answer = await _begun_in_turns(rig, handset.agent, rival)
+        assert (begun, answer.retry_after_s) == (2, 60), "the first time at once: an answer may have got lost"
+        job = rig.job(handset, "renew-keys")
+        assert (job.state.value, job.reason, job.attempts) == ("queued", "agent-silent", 2)
+        assert job.due_at == rig.world.now + 60
+        (line,) = rig.logged("delivery.postponed")
+        assert (line["reason"], line["retry_in_s"]) == ("agent-silent", 60)
+        for _ in range(50):
+            assert (await rival.begin()).done
+        assert rig.job(handset, "renew-keys") == job
+        rig.world.now += 60
+        await handset.agent.run()
+        _whole(rig, handset)
+
+    delivered(tmp_path, story)
+
+
+def test_begun_again_and_again_a_job_is_given_up_after_hours(tmp_path: Path) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        handset = await _wanted(rig)
+        rival, began_at, begun = rig.agent(handset.card), rig.world.now, 0
+        for _ in range(8):
+            times, answer = await _begun_in_turns(rig, handset.agent, rival)
+            begun += times
+            if rig.job(handset, "renew-keys").state.value == "failed":
+                break
+            assert answer.retry_after_s
+            rig.world.now += answer.retry_after_s
+        assert begun == 8
+        assert rig.world.now - began_at == sum((60, 120, 240, 480, 960, 1920))
+        job = rig.job(handset, "renew-keys")
+        assert (job.state.value, job.reason) == ("failed", "agent-silent")
+
+    delivered(tmp_path, story)
+
+
+def test_answers_out_of_turn_use_up_no_attempts_within_seconds(tmp_path: Path) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        handset = await _wanted(rig)
+        for _ in range(2):
+            script = await handset.agent.begin()
+            with pytest.raises(ScriptOutOfTurn):
+                await handset.agent.post(ScriptRequest(script.session, script.number + 1, (b"\x90\x00",)))
         assert (await handset.agent.begin()).done
-        assert rig.job(handset, "renew-keys").state.value == "failed"
+        job = rig.job(handset, "renew-keys")
+        assert (job.state.value, job.attempts, job.due_at) == ("queued", 2, rig.world.now + 60)
+
+    delivered(tmp_path, story)
+
+
+def test_who_was_away_longer_than_a_job_would_wait_goes_on_at_once(tmp_path: Path) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        handset = await _wanted(rig)
+        for _ in range(2):
+            script = await handset.agent.begin()
+            await handset.agent.post(handset.agent.carry(script))
+        rig.world.now += 60
+        handset.card.power_on()
+        await handset.agent.run()
+        _whole(rig, handset)
 
     delivered(tmp_path, story)
 

@@ -9,6 +9,9 @@
 | the card said what it holds | its inventory |
 | a job is done | DONE; its application INSTALLED or REMOVED; the device ACTIVE, or REGISTERED again |
 | a job failed | QUEUED again for a later time, or FAILED for good |
+
+A card's refusal carries no MAC, so it may be anybody's between here and the card: a job is given up by one
+only when it is heard in two sessions in a row.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from tsm_gateway.daemon.delivery_retry import MOST_SESSIONS, distance_s
 from tsm_gateway.daemon.refusals import refusal
 from tsm_gateway.errors import TsmError
 from tsm_gateway.provisioning.card_errors import KeyCheckMismatch, ResponseNotAuthentic
-from tsm_gateway.provisioning.delivery_errors import ExclusionRefused, SecretBound
+from tsm_gateway.provisioning.delivery_errors import ExclusionRefused, SecretBound, StepFailed
 from tsm_gateway.provisioning.delivery_events import (
     JobBegun,
     JobDone,
@@ -34,7 +37,7 @@ from tsm_gateway.provisioning.delivery_events import (
 )
 from tsm_gateway.registry.card import CardKeyState, Inventory
 from tsm_gateway.registry.device import Device
-from tsm_gateway.registry.job import Job
+from tsm_gateway.registry.job import Job, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -137,7 +140,8 @@ class DeliveryBook:
                 job = session.undertakings[job_id].job
                 if JobBegun(job_id) in owed.events:  # in this very turn: it is not counted yet
                     job = job._replace(attempts=job.attempts + 1)
-                yield partial(_fail, job, cause.code, at) if permanent else _put_off(job, cause.code, at)
+                for_good = permanent and _believed(job, cause)
+                yield partial(_fail, job, cause.code, at) if for_good else _put_off(job, cause.code, at)
                 if isinstance(cause, ALARMS):
                     told = {"agent": session.whose.agent_id, "stopped": stopped(cause)}
                     entry = refusal(at, ACTION, session.whose.device_id, cause, **told)
@@ -183,9 +187,9 @@ class DeliveryBook:
                     self._reports.loaded(new)
                 case JobDone(job_id, _result):
                     self._reports.done(session, session.undertakings[job_id], now, device)
-                case JobFailed(job_id, cause, permanent):
+                case JobFailed(job_id, cause, _permanent):
                     undertaking = session.undertakings[job_id]
-                    last = permanent or undertaking.job.attempts >= MOST_SESSIONS
+                    last = undertaking.job.state is JobState.FAILED
                     retry_in_s = None if last else distance_s(undertaking.job.attempts)
                     self._reports.not_done(session, undertaking, cause.code, retry_in_s)
                     if isinstance(cause, ALARMS):
@@ -200,6 +204,11 @@ def _coalesced(events: Iterable[Event]) -> list[Event]:
     """Without the progress that later progress of the same job makes old."""
     last = {event.job_id: event for event in events if isinstance(event, Progress)}
     return [event for event in events if not isinstance(event, Progress) or last[event.job_id] is event]
+
+
+def _believed(job: Job, cause: TsmError) -> bool:
+    """Whether a failure that no later session would heal is one, and no bare status word seen once."""
+    return not isinstance(cause, StepFailed) or (job.attempts > 1 and job.reason == cause.code)
 
 
 def _put_off(job: Job, reason: str, at: int, waited_s: int = 0) -> Step:

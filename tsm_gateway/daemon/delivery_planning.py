@@ -1,7 +1,8 @@
 """What is to be done for a device whose agent came: the rules turned into jobs, and the jobs that are due.
 
 It is worked out when somebody asks, so that a rule for a million devices writes one row. What the rules no
-longer want is cancelled, what was begun too often is given up, and what is new is queued, in one transaction.
+longer want is cancelled, what was begun too often is given up, what was cut again waits, and what is new is
+queued, in one transaction.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tsm_gateway.daemon.delivery_retry import FIRST_S, MOST_SESSIONS, RENEWAL_REST_S, AgentSilent
+from tsm_gateway.daemon.delivery_retry import (
+    FIRST_S,
+    MOST_SESSIONS,
+    RENEWAL_REST_S,
+    AgentSilent,
+    cut_until,
+)
 from tsm_gateway.provisioning.delivery_plan import jobs_for, obsolete, wanted
 from tsm_gateway.registry.application import DeviceApplication, InstallState
 from tsm_gateway.registry.card import CardKeyState
@@ -55,6 +62,7 @@ class Changes(NamedTuple):
 
     cancelled: tuple[Job, ...]
     exhausted: tuple[Job, ...]
+    cut: tuple[tuple[Job, int], ...]  # to wait up to that Unix second
     queued: tuple[Job, ...]
     assigned: tuple[DeviceApplication, ...]
     settles: bool  # nothing is awaited any more
@@ -62,7 +70,7 @@ class Changes(NamedTuple):
     @property
     def any(self) -> bool:
         """Whether there is something."""
-        return bool(self.cancelled or self.exhausted or self.queued or self.assigned or self.settles)
+        return any(self)
 
 
 class DeliveryPlanning:
@@ -90,6 +98,8 @@ class DeliveryPlanning:
                 continue
             for job in changes.exhausted:
                 self._reports.given_up(job, AgentSilent.code)
+            for job, due_at in changes.cut:
+                self._reports.put_off(job, AgentSilent.code, due_at - at)
             if not changes.exhausted:  # else there may be more to do for what they stood in the way of
                 return _plan(self._store.jobs(device.device_id, open_only=True), at, seen)
         return Plan((), int(self._wall()) + FIRST_S)
@@ -153,6 +163,7 @@ def _planned(seen: Seen, still: Sequence[Job], at: int) -> tuple[PlannedJob, ...
 def _changes(device: Device, seen: Seen, at: int) -> Changes:
     still = _still_open(seen)
     exhausted = tuple(job for job in still if job.attempts >= MOST_SESSIONS)
+    cut = tuple((job, due_at) for job in still if job not in exhausted and (due_at := cut_until(job)) > at)
     planned = () if exhausted else _planned(seen, still, at)
     settles = (
         device.state is DeviceState.REGISTERED
@@ -161,7 +172,7 @@ def _changes(device: Device, seen: Seen, at: int) -> Changes:
     )
     queued = tuple(_queued(device.device_id, each, at) for each in planned)
     assigned = tuple(_assigned(device.device_id, each, at) for each in planned if _assigns(each))
-    return Changes(obsolete(seen.wishes, seen.jobs), exhausted, queued, assigned, settles)
+    return Changes(obsolete(seen.wishes, seen.jobs), exhausted, cut, queued, assigned, settles)
 
 
 def _write(store: DeliveryStore, *, device: Device, changes: Changes, at: int) -> None:
@@ -169,6 +180,8 @@ def _write(store: DeliveryStore, *, device: Device, changes: Changes, at: int) -
         store.cancel(job.job_id, reason=NOT_WANTED, at=at)
     for job in changes.exhausted:
         store.fail(job.job_id, reason=AgentSilent.code, at=at)
+    for job, due_at in changes.cut:
+        store.postpone(job.job_id, due_at=due_at, reason=AgentSilent.code, at=at)
     if changes.queued or changes.assigned:
         store.queue(changes.queued, changes.assigned, at=at)
     if changes.settles:

@@ -59,6 +59,11 @@ class DeliveryReports:
                 Event.DELIVERY_POSTPONED, **_of(job), **about, reason=reason, retry_in_s=retry_in_s
             )
 
+    def put_off(self, job: Job, reason: str, retry_in_s: int) -> None:
+        """A job waits, without a session."""
+        self._count(job, reason, POSTPONED)
+        self._log.emit(Event.DELIVERY_POSTPONED, **_of(job), reason=reason, retry_in_s=retry_in_s)
+
     def given_up(self, job: Job, reason: str) -> None:
         """A job failed without a session."""
         self._count(job, reason, FAILED)
