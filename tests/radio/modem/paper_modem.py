@@ -223,7 +223,7 @@ class Desk:
         self.events: list[ModemEvent] = []
         self.reopens: list[Reopen] = []
         self.attempts: list[PinAttempt] = []
-        self.others: list[object] = []
+        self.others: list[PinResult] = []
         self.writes: list[bytes] = []
         self.before_write = lambda _octets: None
         self.plugged = True
@@ -280,9 +280,9 @@ class Desk:
             elif isinstance(value, Reopen):
                 self.reopens.append(value)
             else:
-                if isinstance(value, PinResult) and value.accepted:
-                    self.pin_noted.discard(value.sim)
                 self.others.append(value)
+                if value.accepted:
+                    self.pin_noted.discard(value.sim)
         if numbers and self.keeps:
             self.engine.durable(numbers, self.now)
 

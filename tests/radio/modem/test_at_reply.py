@@ -86,6 +86,12 @@ class TestHoweverTheLineIsCut:
         assert events(at_command.WAKE, said, chunk) == [OK, Indicated(Kind.MESSAGE, CMT_HEADER, pdu())]
 
 
+def test_an_echo_of_the_body_is_no_pdu():
+    assert events(SEND, f"{CMT_HEADER}\r\n{SEND.body}\x1a\r\n{pdu()}\r\n") == [
+        Indicated(Kind.MESSAGE, CMT_HEADER, pdu())
+    ]
+
+
 def test_a_header_without_its_pdu_is_told_without_one():
     assert events(at_command.LIST, f"{CMGL}\r\n{CMGL}\r\n{pdu()}\r\n{CMGL}\r\nOK\r\n") == [
         Entry(CMGL, None),

@@ -198,3 +198,16 @@ def test_a_message_that_is_tried_again_keeps_its_place():
     assert desk.engine.submit(1, SUBMIT, desk.now)
     desk.pump().wait(5)
     assert [sent.key for sent in desk.sent] == [0, 1]
+
+
+def test_a_modem_that_announces_messages_without_end_sends_all_the_same():
+    modem = PaperModem()
+    desk = ready(modem)
+    modem.answers["AT+CMGL=4"] = deque(['+CMTI: "SM",1\r\n\r\nOK'] * 20)
+    modem.on_body = lambda _body: '+CMTI: "SM",1\r\n\r\n+CMGS: 1\r\n\r\nOK'
+    desk.engine.submit("k", SUBMIT, desk.now)
+    desk.engine.submit("l", SUBMIT, desk.now)
+    desk.pump()
+    order = [line[:7] for line in modem.lines if line[:7] in ("AT+CMGS", "AT+CMGL")][2:]
+    assert order.index("AT+CMGS") == 0
+    assert order[1:].index("AT+CMGS") == 2

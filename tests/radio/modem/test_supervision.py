@@ -478,3 +478,18 @@ def test_a_right_pin_is_given_again_after_a_power_cut_of_the_modem():
     desk.engine.lost("unplugged", desk.now)
     assert desk.open().wait(3).engine.health.state == "ready"
     assert entered(modem) == 2
+
+
+def test_a_network_that_was_never_found_is_not_lost():
+    modem = PaperModem()
+    modem.answers["AT+CREG?"] = "+CREG: 1,2\r\n\r\nOK"
+    assert "network.lost" not in ready(modem).names()
+
+
+def test_nothing_more_is_said_to_a_modem_that_does_not_answer():
+    desk = Desk()
+    desk.modem.answers["AT+CGMI"] = ""
+    fall_silent_at(desk, "AT+CGMI")
+    desk.open().wait(20)
+    assert cures(desk) == ["reopen"]
+    assert b"AT+CGMM\r" not in desk.writes
