@@ -199,6 +199,68 @@ def test_a_field_of_another_type_is_refused(sent: AppSeCommand) -> None:
         release([sent], NO_SECRETS)
 
 
+class TwoFaced(list[Any]):
+    """Whoever looks for the third time and later sees something else."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.looks += 1
+        return iter([say.GetFreeMemory()] if self.looks <= 1 else [Alike()])
+
+    def __getitem__(self, _: Any) -> Any:
+        return say.GetFreeMemory()
+
+
+def test_commands_are_looked_at_once() -> None:
+    assert release(TwoFaced([Alike()]), NO_SECRETS) == [say.GetFreeMemory().command()]
+
+
+def changed(record: Any, **to: object) -> Any:
+    for name, value in to.items():
+        object.__setattr__(record, name, value)
+    return record
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        changed(say.SelectDomain(AID), aid=bytes(224)),
+        changed(say.Delete(AID, related=True), token=bytes(99)),
+        changed(say.InstallForInstall(AID, AID, AID), privileges=bytes(77)),
+        changed(say.GetStatus(say.StatusKind.DOMAIN), kind=0x5A),
+        changed(say.LoadBlock(LoadPlan(load_file(), (), BLOCK), 0), index=200),
+        say.StoreParameters(changed(Parameters("sp:shop", "+493012", 16500, 0, 978), amount_limit=-1)),
+        say.StoreParameters(
+            changed(Parameters("sp:shop", "+493012", 16500, 0, 978), gateway_number="\udc80")
+        ),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_a_record_that_was_changed_beyond_its_bounds_is_refused(sent: AppSeCommand) -> None:
+    with pytest.raises(ExclusionRefused):
+        release([sent], NO_SECRETS)
+
+
+def test_what_a_record_works_out_for_itself_is_worked_out_again() -> None:
+    plan = LoadPlan(load_file(), (DapBlock(AID, b"\x33" * 64),), BLOCK)
+    announced = say.InstallForLoad(load_file(), AID)
+    sound = [announced.command(), say.LoadBlock(plan, 0).command()]
+    changed(plan, head=b"anything" * 9)
+    changed(announced.load_file, digest=b"anything" * 4)
+    assert release([announced, say.LoadBlock(plan, 0)], NO_SECRETS) == sound
+
+
+def test_what_is_sent_is_what_was_searched() -> None:
+    """An allowed record that is changed while the guard looks: whatever it read is what it searched."""
+    secret = bytes(range(200, 216))
+    command = say.SelectDomain(AID)
+    taken = ALLOWED.take((command,))
+    changed(command, aid=secret)
+    assert taken[0].command.command().data == AID == taken[0].octets
+    assert command is not taken[0].command
+
+
 # --- the second lock: contents. Every field that takes octets or text of some freedom, and what fits it.
 
 

@@ -3,7 +3,8 @@
 Two locks, each of which would do alone:
 
 1. **Types** (allowed_types.py). Only a command of the closed set of app_command.py is let through: that
-   very type, made of plain values, none of which is a `Secret` or a record with a key.
+   very type, made of plain values, none of which is a `Secret` or a record with a key. It is made anew from
+   its fields: what was checked is what is sent.
 2. **Content.** The octets of all commands, in clear and joined as they come one behind the other, are
    searched for pieces of the device's live secrets in every usual encoding (readings.py). Any eight octets
    in a row of a secret are found, in the blocks of a load file any eleven.
@@ -77,15 +78,17 @@ class Guard:
 
     def release(self, commands: Sequence[AppSeCommand]) -> list[Command]:
         """As the function `release`; a refusal leaves the guard as it was."""
-        fields = ALLOWED.leaves(commands)
-        if any(type(each) is PutCardKeys and each.data not in self._vouched for each in commands):
+        taken = ALLOWED.take(tuple(commands))  # looked at once: from here on nobody else holds what is sent
+        if any(
+            type(each.command) is PutCardKeys and each.command.data not in self._vouched for each in taken
+        ):
             raise ExclusionRefused(what=PutCardKeys.__qualname__)
-        plain = [each.command() for each in commands]
+        plain: list[Command] = [each.command.command() for each in taken]
         tail = self._tail
-        for loading, members in groupby(range(len(plain)), lambda at: type(commands[at]) is LoadBlock):
+        for loading, members in groupby(range(len(plain)), lambda at: type(taken[at].command) is LoadBlock):
             chosen = list(members)
             joined = b"".join(plain[at].data for at in chosen)
-            unframed = b"" if loading else b"".join(fields[at] for at in chosen)
+            unframed = b"" if loading else b"".join(taken[at].octets for at in chosen)
             self._search_joined(tail, joined, unframed, loading=loading)
             tail = (tail + joined)[-TAIL_OCTETS:]
         self._tail = tail
