@@ -654,9 +654,34 @@ def test_what_is_no_longer_wanted_goes_no_further(tmp_path: Path) -> None:
         await agent.run()
         assert handset.card.state.load_files == ()
         assert rig.job(handset).state.value == "cancelled"
+        assert rig.job(handset, "remove").state.value == "done"
+        assert rig.applications(handset) == {"pay": ("1.0.0", "removed")}, "and not loading for ever"
+        assert rig.state(handset) == "registered"
         second = await rig.publish(V2)
         await agent.run()
         assert installed(handset.card) == [second.digest.hex()]
+
+    delivered(tmp_path, story)
+
+
+def test_an_upgrade_that_is_retired_in_the_middle_goes_back_to_what_is_left(tmp_path: Path) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        handset = await _wanted(rig)
+        agent = handset.agent
+        await agent.run()
+        await rig.publish(V2, size=20_000)
+        script = await agent.begin()
+        while not (script.job and script.job.blocks_done):
+            script = await agent.post(agent.carry(script))
+        assert rig.applications(handset) == {"pay": ("2.0.0", "loading")}
+        await rig.write(lambda: rig.delivery.retire("pay", V2, reason="flaw", at=rig.world.now))
+        with pytest.raises(SessionOver):
+            await agent.post(agent.carry(script))
+        handset.card.power_on()
+        await agent.run()
+        assert rig.applications(handset) == HEALED
+        assert len(handset.card.state.load_files) == 1
+        assert rig.state(handset) == "active"
 
     delivered(tmp_path, story)
 

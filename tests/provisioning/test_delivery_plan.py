@@ -133,7 +133,7 @@ def test_an_application_is_installed_once() -> None:
 def test_a_job_that_is_over_holds_nothing_up(state: JobState) -> None:
     jobs = [job(JobKind.INSTALL, state=state)]
     assert planned([rule()], [application()], jobs=jobs) == [(JobKind.INSTALL, "pay", V1)]
-    assert obsolete({}, jobs) == ()
+    assert obsolete({}, [], jobs) == ()
 
 
 def test_the_newest_version_comes_by_itself_and_never_a_lower_one() -> None:
@@ -167,19 +167,47 @@ def test_a_job_for_what_is_no_longer_wanted_is_obsolete_and_makes_way() -> None:
     both = [application(version=V1), application(version=V2)]
     old = job(JobKind.INSTALL, V1)
     wishes = wanted([rule()], DEVICE, ISSUER, both)
-    assert obsolete(wishes, [old, job(JobKind.INSTALL, V2)]) == (old,)
+    assert obsolete(wishes, [], [old, job(JobKind.INSTALL, V2)]) == (old,)
     assert planned([rule()], both, jobs=[old]) == [(JobKind.INSTALL, "pay", V2)]
 
 
 def test_removing_is_obsolete_once_the_application_is_wanted_again() -> None:
     wishes = wanted([rule()], DEVICE, ISSUER, [application()])
-    assert len(obsolete(wishes, [job(JobKind.REMOVE)])) == 1
-    assert obsolete({"pay": Wish(None, exact=True, made_at=1)}, [job(JobKind.REMOVE)]) == ()
+    assert len(obsolete(wishes, [there()], [job(JobKind.REMOVE)])) == 1
+    assert obsolete({"pay": Wish(None, exact=True, made_at=1)}, [there()], [job(JobKind.REMOVE)]) == ()
 
 
 def test_jobs_on_the_card_itself_are_never_obsolete() -> None:
-    others = [job(kind, name="") for kind in (JobKind.RENEW_KEYS, JobKind.INVENTORY, JobKind.PERSONALISE)]
-    assert obsolete({}, others) == ()
+    others = [job(kind, name="") for kind in (JobKind.RENEW_KEYS, JobKind.INVENTORY)]
+    assert obsolete({}, [], others) == ()
+
+
+def test_a_version_that_is_retired_while_it_is_loaded_makes_way_for_the_newest_that_is_left() -> None:
+    retired, left = application(version=V2, retired=True), application(version=V1)
+    for state in (InstallState.ASSIGNED, InstallState.LOADING, InstallState.FAILED):
+        assert planned([rule()], [retired, left], [there(V2, state)]) == [(JobKind.INSTALL, "pay", V1)]
+    assert planned([rule()], [retired, left], [there(V2)]) == [], "nothing is set back that is installed"
+
+
+@pytest.mark.parametrize("rules", [[], [rule()], [rule(version=V1)]], ids=["none", "newest", "exact"])
+def test_what_is_half_there_and_wanted_by_nobody_is_removed(rules: list[Rule]) -> None:
+    retired, half = [application(version=V1, retired=True)], there(state=InstallState.LOADING)
+    assert planned(rules, retired, [half]) == [(JobKind.REMOVE, "pay", V1)]
+    removal = job(JobKind.REMOVE)
+    wishes = wanted(rules, DEVICE, ISSUER, retired)
+    assert obsolete(wishes, [half], [removal]) == ()
+    assert planned(rules, retired, [half], [removal]) == []
+    for state in set(InstallState) - {InstallState.LOADING}:
+        assert planned(rules, retired, [there(state=state)]) == [], "it is not there, or whole"
+
+
+def test_parameters_are_for_what_is_installed_and_stays() -> None:
+    both, order = [application(version=V1), application(version=V2)], [job(JobKind.PERSONALISE, V1)]
+    stays, goes, comes = ({"pay": Wish(each, exact=True, made_at=9)} for each in (both[0], None, both[1]))
+    assert obsolete({}, [there(V1)], order) == obsolete(stays, [there(V1)], order) == ()
+    assert obsolete(goes, [there(V1)], order) == obsolete(comes, [there(V1)], order) == tuple(order)
+    assert obsolete({}, [there(V2)], order) == obsolete({}, [], order) == tuple(order)
+    assert obsolete({}, [there(V1, InstallState.ASSIGNED)], order) == tuple(order)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +322,7 @@ def test_plans_come_to_rest_and_never_load_what_is_retired(
     kept = [
         each
         for each in jobs
-        if each not in obsolete(wishes, jobs) and each.state in {JobState.QUEUED, JobState.ACTIVE}
+        if each not in obsolete(wishes, on_device, jobs) and each.state in {JobState.QUEUED, JobState.ACTIVE}
     ]
     assert not {each.application for each in kept if each.kind in {JobKind.INSTALL, JobKind.REMOVE}} & set(
         names

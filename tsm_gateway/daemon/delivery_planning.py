@@ -149,7 +149,7 @@ def _satisfied(wish: Wish, there: DeviceApplication | None) -> bool:
 
 
 def _still_open(seen: Seen) -> list[Job]:
-    gone = obsolete(seen.wishes, seen.jobs)
+    gone = obsolete(seen.wishes, seen.on_device, seen.jobs)
     return [job for job in seen.jobs if job.state in OPEN and job not in gone]
 
 
@@ -172,7 +172,8 @@ def _changes(device: Device, seen: Seen, at: int) -> Changes:
     )
     queued = tuple(_queued(device.device_id, each, at) for each in planned)
     assigned = tuple(_assigned(device.device_id, each, at) for each in planned if _assigns(each))
-    return Changes(obsolete(seen.wishes, seen.jobs), exhausted, cut, queued, assigned, settles)
+    gone = obsolete(seen.wishes, seen.on_device, seen.jobs)
+    return Changes(gone, exhausted, cut, queued, assigned, settles)
 
 
 def _write(store: DeliveryStore, *, device: Device, changes: Changes, at: int) -> None:

@@ -5,8 +5,11 @@
 | none that applies | what it has; it is left alone |
 | the most specific one (device, issuer, all) forbids it | nothing of it: REMOVE |
 | … names a version that is published | that version, even if it is a lower one |
-| … names none | the highest published version; never a lower one than it has |
+| … names none | the highest published version; never a lower one than is installed |
 | … names one that is retired or unknown, or none is published | what it has |
+
+What it has is never half there: when the version that was being loaded is retired, or no rule wants it any
+more, it is removed, unless another takes its place.
 
 Jobs come in one order, so that two who plan the same get the same: keys first, then what goes, then what
 comes, what was published first ahead.
@@ -68,9 +71,15 @@ def wanted(
     return {name: wish for name, wish in wishes.items() if wish is not None}
 
 
-def obsolete(wishes: Mapping[str, Wish], open_jobs: Iterable[Job]) -> tuple[Job, ...]:
-    """Those of `open_jobs` that the rules no longer want: to be cancelled, not to be begun again."""
-    return tuple(job for job in open_jobs if job.state in _OPEN and not _still_wanted(job, wishes))
+def obsolete(
+    wishes: Mapping[str, Wish], on_device: Iterable[DeviceApplication], open_jobs: Iterable[Job]
+) -> tuple[Job, ...]:
+    """Those of `open_jobs` that are wanted no longer: to be cancelled, not to be begun again.
+
+    Parameters are wanted for what is installed and stays: whatever comes in its place is told its own.
+    """
+    standing = {each.application: each for each in on_device}
+    return tuple(job for job in open_jobs if job.state in _OPEN and not _still_wanted(job, wishes, standing))
 
 
 def jobs_for(
@@ -84,15 +93,20 @@ def jobs_for(
     Nothing is planned for an application that has an open job, unless that is obsolete. What failed is
     planned again only under a rule made later, or for another version.
     """
-    still_open = [job for job in open_jobs if job.state in _OPEN and _still_wanted(job, wishes)]
-    busy = {job.application for job in still_open if job.kind in (JobKind.INSTALL, JobKind.REMOVE)}
     standing = {each.application: each for each in on_device}
+    still_open = [job for job in open_jobs if job.state in _OPEN and _still_wanted(job, wishes, standing)]
+    busy = {job.application for job in still_open if job.kind in (JobKind.INSTALL, JobKind.REMOVE)}
+    halves = [
+        PlannedJob(JobKind.REMOVE, name, there.digest, there.version)
+        for name, there in sorted(standing.items())
+        if name not in busy and name not in wishes and there.state is InstallState.LOADING
+    ]
     planned = [
         job
         for name, wish in sorted(wishes.items(), key=_order)
         if name not in busy and (job := _planned(name, wish, standing.get(name))) is not None
     ]
-    return (*_renewal(key_sets, still_open), *planned)
+    return (*_renewal(key_sets, still_open), *halves, *planned)
 
 
 def _weight(rule: Rule) -> tuple[int, int, bool, tuple[int, ...]]:
@@ -108,11 +122,17 @@ def _wish(rule: Rule, published: Mapping[Version, Application]) -> Wish | None:
     return application and Wish(application, exact=rule.version is not None, made_at=rule.made_at)
 
 
-def _still_wanted(job: Job, wishes: Mapping[str, Wish]) -> bool:
-    wish = wishes.get(job.application)
+def _still_wanted(job: Job, wishes: Mapping[str, Wish], standing: Mapping[str, DeviceApplication]) -> bool:
+    wish, there = wishes.get(job.application), standing.get(job.application)
     if job.kind is JobKind.INSTALL:
         return bool(wish and wish.application and wish.application.digest == job.digest)
-    return job.kind is not JobKind.REMOVE or bool(wish and wish.application is None)
+    if job.kind is JobKind.REMOVE:
+        half = there is not None and there.state is InstallState.LOADING
+        return wish.application is None if wish else half
+    if job.kind is JobKind.PERSONALISE:
+        has = there is not None and (there.state, there.digest) == (InstallState.INSTALLED, job.digest)
+        return has and not (wish and _planned(job.application, wish, there))
+    return True
 
 
 def _planned(name: str, wish: Wish, there: DeviceApplication | None) -> PlannedJob | None:
@@ -131,7 +151,7 @@ def _comes(wish: Wish, application: Application, there: DeviceApplication) -> bo
         return True
     if there.digest == application.digest:
         return there.state is not InstallState.INSTALLED and not _failed_since(wish, there)
-    return wish.exact or application.version > there.version
+    return wish.exact or there.state is not InstallState.INSTALLED or application.version > there.version
 
 
 def _failed_since(wish: Wish, there: DeviceApplication) -> bool:
