@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,15 +24,25 @@ from tests.cli.deliveries import (
 from tests.cli.life import D, device_id, put, store_of
 from tsm_gateway.cli.application_key import ApplicationKeyMismatch, Signing, present_certificate
 from tsm_gateway.cli.application_words import span
-from tsm_gateway.provisioning.signing import FileSigner, application_key, verify_signature
-from tsm_gateway.registry.application import InstallState, Rule, Scope
+from tsm_gateway.provisioning.cap_file import read_cap
+from tsm_gateway.provisioning.signing import (
+    FileSigner,
+    application_key,
+    is_signed,
+    key_id_of,
+    verify_signature,
+)
+from tsm_gateway.registry.application import InstallState, Rule, Scope, Version
 from tsm_gateway.registry.job import JobKind
+from tsm_gateway.store.delivery_rows import application_row, load_file_row, signature_row
+from tsm_gateway.store.delivery_statements import INSERT_APPLICATION, INSERT_LOAD_FILE, PUT_SIGNATURE
 from tsm_gateway.virtual.cap_writer import APPLET_AID, PACKAGE_AID, payment_cap, payment_load_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Site
+    from tsm_gateway.registry.application import ApplicationSignature
 
 DEVICE = device_id(1)
 LOST = "with all that it keeps on the card"
@@ -286,6 +298,90 @@ def test_octets_that_are_not_those_published_are_not_signed(shop: Site) -> None:
     with store_of(shop) as store:
         assert len(store.delivery.signatures(found.digest)) == 1
     assert audited(shop, "application.sign")[-1].outcome == "refused"
+
+
+def planted(site: Site) -> None:
+    """A load file that nobody published, in a database that somebody else may write."""
+    cap = read_cap(payment_cap(3000, (9, 9)))
+    with store_of(site) as store:
+        (found,) = store.delivery.applications()
+    forged = found._replace(version=Version(9, 9, 9), digest=cap.digest, package_version=(9, 9))
+    with closing(sqlite3.connect(site.folder / "gateway.db", isolation_level=None)) as other:
+        other.execute(INSERT_LOAD_FILE, load_file_row(cap.digest, cap.load_file))
+        other.execute(INSERT_APPLICATION, application_row(forged))
+
+
+def signatures_of(site: Site, version: Version = FIRST) -> list[ApplicationSignature]:
+    with store_of(site) as store:
+        found = store.delivery.application(PAY, version)
+        assert found is not None
+        return store.delivery.signatures(found.digest)
+
+
+def test_what_nobody_published_is_not_signed_and_keeps_nothing_else_from_being_signed(shop: Site) -> None:
+    publish(shop)
+    planted(shop)
+    shop.done("pki", "renew", "application-signing", "--new-key")
+    for arguments in (("--all",), (PAY,), (PAY, "--version", "9.9.9")):
+        result = shop("application", "sign", *arguments)
+        assert (result.code, "[application-origin-unknown]" in result.err) == (1, True), arguments
+        assert f"application sign {PAY} --version 9.9.9 --cap FILE" in result.err
+    assert signatures_of(shop, Version(9, 9, 9)) == []
+    assert len(signatures_of(shop)) == 2
+    assert [each.outcome for each in audited(shop, "application.sign")].count("done") == 1
+
+
+def test_the_cap_file_shows_where_a_version_is_from(shop: Site) -> None:
+    publish(shop, FIRST, "--without-descriptor")
+    pki = shop.folder / "pki"
+    for _ in range(2):
+        shop.done("pki", "renew", "application-signing", "--new-key")
+    assert shop("application", "sign", PAY).code == 1, "the key before the last is not at hand"
+    options = ("application", "sign", PAY, "--version", FIRST)
+    result = shop(*options, "--cap", cap_file(shop, version=(1, 1)))
+    assert (result.code, "[cap-not-published]" in result.err) == (1, True)
+    shop.done(*options, "--cap", cap_file(shop))
+    assert len(signatures_of(shop)) == 2
+    assert shop(*options, "--cap", cap_file(shop), "--signed-by", pki / "application-signing.pem").code == 2
+    assert shop("application", "sign", "--all", "--cap", cap_file(shop)).code == 2
+
+
+def test_an_older_certificate_may_be_named(shop: Site) -> None:
+    publish(shop)
+    pki = shop.folder / "pki"
+    first = shop.folder / "first.pem"
+    first.write_bytes((pki / "application-signing.pem").read_bytes())
+    for _ in range(2):
+        shop.done("pki", "renew", "application-signing", "--new-key")
+    result = shop("application", "sign", PAY, "--signed-by", pki / "key-delivery.pem")
+    assert (result.code, "[pki-unfit]" in result.err) == (2, True), result.err
+    shop.done("application", "sign", PAY, "--signed-by", first)
+    assert len(signatures_of(shop)) == 2
+
+
+def test_a_row_that_only_says_it_is_by_the_present_key_is_no_signature(shop: Site) -> None:
+    publish(shop)
+    (good,) = signatures_of(shop)
+    shop.done("pki", "renew", "application-signing", "--new-key")
+    present = key_id_of(application_key(present_certificate(shop.config).public_key()))
+    with closing(sqlite3.connect(shop.folder / "gateway.db", isolation_level=None)) as other:
+        other.execute(PUT_SIGNATURE, signature_row(good._replace(key_id=present)))
+    assert "not signed by the present key" in shop("doctor").out
+    shop.done("application", "sign", "--all")
+    key = application_key(present_certificate(shop.config).public_key())
+    assert is_signed(key, good.digest, signatures_of(shop))
+
+
+def test_a_version_whose_row_states_other_aids_is_not_signed(shop: Site) -> None:
+    publish(shop)
+    with store_of(shop) as store:
+        (found,) = store.delivery.applications()
+    shop.done("pki", "renew", "application-signing", "--new-key")
+    with closing(sqlite3.connect(shop.folder / "gateway.db", isolation_level=None)) as other:
+        other.execute("delete from application")
+        other.execute(INSERT_APPLICATION, application_row(found._replace(package_aid=b"\xf0other")))
+    result = shop("application", "sign", PAY)
+    assert (result.code, "[application-mismatch]" in result.err) == (1, True)
 
 
 # --- list, show, retire ---

@@ -378,7 +378,7 @@ def test_a_catalogue_that_states_other_aids_than_the_load_file_installs_nothing(
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_what_nobody_signed_has_no_say_in_what_is_deleted_from_a_card(tmp_path: Path, wanted: bool) -> None:  # noqa: FBT001
+def test_what_nobody_signed_has_no_say_in_what_is_deleted_from_a_card(tmp_path: Path, wanted: bool) -> None:
     """Another version in the catalogue, put there by who may write the database, names a foreign package."""
 
     async def story(rig: DeliveryRig) -> None:

@@ -90,14 +90,19 @@ def present_certificate(config_path: Path, *, at: int | None = None) -> Certific
 
 def certificate_of(settings: Settings | None, folder: Path, *, at: int | None = None) -> Certificate:
     """As `present_certificate`."""
-    delivery = settings.provisioning.delivery if settings and settings.provisioning else None
-    path = PkiStore(folder).certificate_path(Use.APPLICATION_SIGNING)
-    if delivery is not None:
-        path = Path(delivery.signing_certificate)
+    path = application_certificate_path(settings, folder)
     certificate = read_certificate(str(path), read_file(path))
     if at is not None:
         check_fit(Use.APPLICATION_SIGNING, certificate, at, None)
     return certificate
+
+
+def application_certificate_path(settings: Settings | None, folder: Path) -> Path:
+    """Where it lies, or would."""
+    delivery = settings.provisioning.delivery if settings and settings.provisioning else None
+    if delivery is not None:
+        return Path(delivery.signing_certificate)
+    return PkiStore(folder).certificate_path(Use.APPLICATION_SIGNING)
 
 
 def present_key_id(config_path: Path) -> bytes | None:

@@ -1,33 +1,41 @@
-"""`tsm-gateway application sign`: sign anew what is published, after the key was renewed."""
+"""`tsm-gateway application sign`: sign anew what is published, after the key was renewed.
+
+Only what is known to be an operator's is signed: see application_origin.py.
+"""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from tsm_gateway.cli.application_key import KEY_HELP, signing_with
+from tsm_gateway.cli.application_origin import by_cap, by_certificates, published_load_file
 from tsm_gateway.cli.application_show import version_of
 from tsm_gateway.cli.audited import audited
 from tsm_gateway.cli.context import existing_store, read_settings
 from tsm_gateway.cli.errors import InputInvalid
 from tsm_gateway.cli.output import output_option, show_rows
 from tsm_gateway.cli.parameter_types import NAME, VERSION
-from tsm_gateway.provisioning.application_errors import ApplicationNotAuthentic
-from tsm_gateway.provisioning.load_file import LoadFile
+from tsm_gateway.errors import TsmError
+from tsm_gateway.provisioning.signing import is_signed
 from tsm_gateway.registry.application import ApplicationState
+from tsm_gateway.relay.interfaces import StoreBroken, StoreBusy, StoreFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from tsm_gateway.cli.application_key import Signing
+    from tsm_gateway.cli.application_origin import Origin
     from tsm_gateway.cli.output import Form
     from tsm_gateway.registry.application import Application, Version
     from tsm_gateway.store.sqlite_store import SqliteStore
 
-COLUMNS: Final = ("application", "version", "digest", "key_id", "signed")
+COLUMNS: Final = ("application", "version", "digest", "key_id", "signed", "refused")
+STORE: Final = (StoreBroken, StoreBusy, StoreFull)
+FILE = click.Path(dir_okay=False, path_type=Path)
 NEXT: Final = (
     "next: cards verify with the key their issuer put there; where that is an earlier one still, have it "
     "replaced. Signatures by earlier keys are kept"
@@ -39,14 +47,24 @@ NEXT: Final = (
 @click.option("--version", type=VERSION, help="[default: the newest that is not retired]")
 @click.option("--all", "every", is_flag=True, help="Every version that is not retired.")
 @click.option("--key", help=KEY_HELP)
+@click.option(
+    "--signed-by",
+    type=FILE,
+    multiple=True,
+    metavar="CERT.pem",
+    help="Believe what was signed under this earlier application-signing certificate, too; repeatable.",
+)
+@click.option("--cap", type=FILE, help="The CAP file that NAME --version was published from: believe that.")
 @output_option
 @click.pass_obj
-def sign(
+def sign(  # noqa: PLR0913 - click's values, one per option
     config_path: Path,
     /,
     name: str | None,
     version: Version | None,
     key: str | None,
+    signed_by: tuple[Path, ...],
+    cap: Path | None,
     *,
     every: bool,
     form: Form,
@@ -56,18 +74,30 @@ def sign(
     After `pki renew application-signing --new-key` nothing is sent before it is signed anew. What the present
     key has signed is left as it is.
 
+    The database is not believed: signed anew is what the key of an application-signing certificate has
+    signed before, that of the present one, of the one that `pki renew` put aside as .old, or of one you name
+    with --signed-by. Where none of them has, give the CAP file again: it is signed if it gives the very load
+    file that is stored.
+
     \b
     Examples: tsm-gateway application sign --all
               tsm-gateway application sign pay --version 1.0.0 --key /media/key/application-signing.key
+              tsm-gateway application sign pay --version 1.0.0 --cap pay.cap
     """
     if every == (name is not None) or (every and version is not None):
         raise InputInvalid(what="NAME or --all", problem="give one of them; --version goes with NAME")
+    if cap is not None and (version is None or signed_by):
+        raise InputInvalid(what="--cap", problem="goes with NAME --version, and without --signed-by")
     settings, at = read_settings(config_path), int(time.time())
     signing = signing_with(config_path, key)
+    origin = by_cap(cap) if cap is not None else by_certificates(config_path, signed_by)
     with existing_store(settings) as store:
         chosen = [version_of(store, name, version)] if name is not None else _published(store)
-        rows = [_signed(store, each, signing, at) for each in _told(chosen)]
-    show_rows(rows, COLUMNS, form)
+        rows, refusals = _signed_all(store, chosen, signing, origin, at)
+    if every or not refusals:
+        show_rows(rows, COLUMNS, form)
+    if refusals:
+        raise refusals[0]
     click.echo(NEXT if any(row["signed"] for row in rows) else "nothing to do: all is signed", err=True)
 
 
@@ -83,24 +113,49 @@ def _told(chosen: Sequence[Application]) -> Iterator[Application]:
         yield each
 
 
-def _signed(store: SqliteStore, found: Application, signing: Signing, at: int) -> dict[str, object]:
-    """Sign one, durably, unless it is. Raises ApplicationNotAuthentic for octets not those published."""
-    known = {each.key_id for each in store.delivery.signatures(found.digest)}
-    anew = signing.signer.key_id not in known
-    if anew:
-        audited(store, "application.sign", found.name, lambda: sign_anew(store, found, signing, at=at))
+def _signed_all(
+    store: SqliteStore, chosen: Sequence[Application], signing: Signing, origin: Origin, at: int
+) -> tuple[list[dict[str, object]], list[TsmError]]:
+    """Sign each, and go on behind one that is refused: it must not keep the others from being signed."""
+    rows, refusals = [], []
+    for found in _told(chosen):
+        signed, refused = False, None
+        try:
+            signed = _signed(store, found, signing, origin, at)
+        except STORE:
+            raise
+        except TsmError as error:
+            refusals.append(error)
+            refused = error.code
+        rows.append(_row(found, signing, signed=signed, refused=refused))
+    return rows, refusals
+
+
+def _row(found: Application, signing: Signing, *, signed: bool, refused: str | None) -> dict[str, object]:
     return {
         "application": found.name,
         "version": str(found.version),
         "digest": found.digest.hex(),
         "key_id": signing.signer.key_id.hex(),
-        "signed": anew,
+        "signed": signed,
+        "refused": refused,
     }
 
 
-def sign_anew(store: SqliteStore, found: Application, signing: Signing, *, at: int) -> None:
-    """Sign one published version, staged. Raises ApplicationNotAuthentic when its octets are not its own."""
-    load_file = LoadFile(store.delivery.load_file(found.digest), found.package_aid)
-    if load_file.digest != found.digest:
-        raise ApplicationNotAuthentic
+def _signed(store: SqliteStore, found: Application, signing: Signing, origin: Origin, at: int) -> bool:
+    """Sign one, durably, unless it is; whether it was done. Raises as `sign_anew`."""
+    if is_signed(signing.key, found.digest, store.delivery.signatures(found.digest)):
+        return False
+    audited(store, "application.sign", found.name, lambda: sign_anew(store, found, signing, origin, at=at))
+    return True
+
+
+def sign_anew(store: SqliteStore, found: Application, signing: Signing, origin: Origin, *, at: int) -> None:
+    """Sign one published version, staged, when `origin` shows that it is an operator's.
+
+    Raises ApplicationOriginUnknown, CapNotPublished; ApplicationNotAuthentic when its octets are not its own,
+    ApplicationMismatch when its AIDs are not.
+    """
+    load_file = published_load_file(store, found)
+    origin.check(store, found)
     store.delivery.sign(signing.over(load_file, at))

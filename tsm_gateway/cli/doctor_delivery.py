@@ -12,7 +12,7 @@ from tsm_gateway.cli.context import existing_store
 from tsm_gateway.cli.doctor_finding import Finding, failed, fine, warned
 from tsm_gateway.errors import TsmError
 from tsm_gateway.provisioning.delivery_errors import ExclusionRefused, SecretBound
-from tsm_gateway.provisioning.signing import application_key, key_id_of
+from tsm_gateway.provisioning.signing import application_key, is_signed
 from tsm_gateway.registry.application import ApplicationState, InstallState
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _catalogue(store: SqliteStore, settings: Settings) -> Iterator[Finding]:
     unsigned = _unsigned(store, settings, published)
     if unsigned:
         text = f"{len(unsigned)} are not signed by the present key, and not sent: {_some(unsigned)}"
-        yield failed(CHECK, text, "tsm-gateway application sign --all")
+        yield failed(CHECK, text, "tsm-gateway application sign --all, when it was you who published them")
     if any(each.provider for each in published) and not number_told(settings):
         text = "are installed without parameters: the gateway has no number to tell them"
         yield warned(CHECK, text, "set [provisioning.delivery] gateway_number")
@@ -67,13 +67,13 @@ def _unsigned(store: SqliteStore, settings: Settings, published: Sequence[Applic
     """Those without a signature by the key of the certificate. Whether that can be read, others tell."""
     try:
         certificate = certificate_of(settings, Path())
-        present = key_id_of(application_key(certificate.public_key()))
+        present = application_key(certificate.public_key())
     except TsmError:
         return []
     return [
         _title(each)
         for each in published
-        if present not in {signature.key_id for signature in store.delivery.signatures(each.digest)}
+        if not is_signed(present, each.digest, store.delivery.signatures(each.digest))
     ]
 
 

@@ -207,6 +207,12 @@ REMEDIES: Mapping[str, str] = {
     "the .cap file it wrote.",
     "application-key-mismatch": "Name the right key with --key; or, if the key was replaced, the new "
     "certificate in [provisioning.delivery] signing_certificate.",
+    "application-origin-unknown": "Sign it from the CAP file it was published from: `application sign NAME "
+    "--version V --cap FILE`. Where an older application-signing certificate was kept, name that with "
+    "--signed-by. If nobody published this version, whoever may write the database put it there: "
+    "`application retire` it, and find out who.",
+    "cap-not-published": "Give the very CAP file the version was published from; another one is another "
+    "version: `application publish`.",
     "load-file-too-large": "Publish a smaller application, or one without its Descriptor: a card counts 256 "
     "blocks, and the secure channel leaves less than 240 octets in each.",
     "application-key-unfit": "Give a private key over EC P-256, or RSA of 2048 bits: `pki import` brings it.",

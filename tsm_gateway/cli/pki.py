@@ -42,7 +42,8 @@ NEXT_AFTER_RENEWAL = {
     Use.KEY_DELIVERY: "next: reload provisioning. Devices need nothing: they pin the root, and are given "
     "this certificate with every key package",
     Use.APPLICATION_SIGNING: "next: reload provisioning. With a new key: have the issuer of your secure "
-    "elements load its public half onto them, and sign what is published again with `application sign --all`",
+    "elements load its public half onto them, and sign what is published again with `application sign --all` "
+    "before you renew it once more: that believes what this key and the one before have signed",
     Use.AGENTS: "next: reload; what it issued stays good, as its key and name stayed",
 }
 NEW_DELIVERY_KEY = (

@@ -13,6 +13,7 @@ Reference: GlobalPlatform Card Specification 2.3, Appendices B and C (DAP, token
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -32,6 +33,8 @@ from tsm_gateway.provisioning.application_errors import ApplicationKeyUnfit, App
 from tsm_gateway.registry.application import ApplicationSignature
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tsm_gateway.provisioning.load_file import LoadFile
 
 ECDSA_P256: Final = "ecdsa-p256"
@@ -145,6 +148,17 @@ def check_signature(key: ApplicationKey, load_file: LoadFile, signature: Applica
     if stated != (load_file.digest, key_id_of(key), scheme_of(key)):
         raise ApplicationNotAuthentic
     verify_signature(key, load_file.digest, signature.signature)
+
+
+def is_signed(key: ApplicationKey, digest: bytes, stored: Iterable[ApplicationSignature]) -> bool:
+    """Whether one of `stored` is by `key` and over `digest`: that it says so alone is nothing."""
+    key_id = key_id_of(key)
+    for each in stored:
+        if each.key_id == key_id and each.digest == digest:
+            with suppress(ApplicationNotAuthentic):
+                verify_signature(key, digest, each.signature)
+                return True
+    return False
 
 
 def _dss(signature: bytes) -> bytes:
