@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from click.testing import CliRunner
 
 from tests.virtual.test_keys_over_the_air import WITHIN_S, opened_store
-from tsm_gateway.cli.demo_enrolment import enrol_handsets, until_listening
+from tsm_gateway.cli.demo_application import publish_for_all
+from tsm_gateway.cli.demo_enrolment import outfit_handsets, until_listening
 from tsm_gateway.cli.demo_process import DaemonProcess
 from tsm_gateway.cli.demo_stage import ADDRESS, PASSWORD, SYSTEM_ID, Stage, set_up
 from tsm_gateway.cli.device import device
@@ -47,6 +48,10 @@ def standing(stage: Stage, device_id: str) -> Standing:
     return found
 
 
+def quiet(*_: object) -> None:
+    """Nobody looks on."""
+
+
 def received(path: Path, parts: list[Part]) -> list[Part]:
     """What `virtual receive` says to the short messages so far."""
     line = json.dumps([each.as_json() for each in parts]) + "\n"
@@ -66,12 +71,15 @@ async def story(folder: Path) -> None:
     smsc = VirtualSmsc({SYSTEM_ID: Account(PASSWORD)})
     async with smsc:
         stage = await asyncio.to_thread(set_up, folder, smsc.port)
+        await asyncio.to_thread(publish_for_all, stage)
         async with DaemonProcess(stage.config, "run", lambda _: None) as gateway:
             await gateway.meanwhile(smsc.until_bound(1, WITHIN_S))
             async with DaemonProcess(stage.config, "provisioning", lambda _: None) as provisioning:
-                await provisioning.meanwhile(until_listening(stage.channel_1))
-                parties = await provisioning.meanwhile(enrol_handsets(stage, lambda _: None))
-                record, path = parties.handsets[0].record, folder / "handset.json"
+                await provisioning.meanwhile(until_listening(stage.channel_1, stage.channel_2))
+                parties = await provisioning.meanwhile(outfit_handsets(stage, quiet, quiet))
+                # only its crypto element is looked at from here on
+                record = replace(parties.handsets[0].record, app_agent=None)
+                path = folder / "handset.json"
                 write_party(path, replace(record, msisdn=NEW_NUMBER))
                 inbox, payments = smsc.inbox(NEW_NUMBER), smsc.inbox(parties.provider.record.msisdn)
                 await asyncio.to_thread(operator, stage, "number", record.device_id, NEW_NUMBER)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tsm_gateway.cli.demo_enrolment import enrol_handsets, until_listening
+from tsm_gateway.cli.demo_application import publish_for_all
+from tsm_gateway.cli.demo_enrolment import outfit_handsets, until_listening
 from tsm_gateway.cli.demo_process import DaemonProcess
 from tsm_gateway.cli.demo_stage import ADDRESS, PASSWORD, SYSTEM_ID, Stage, set_up
 from tsm_gateway.registry.device import KeyState
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from tsm_gateway.virtual.provider import OpenedPayment
 
 WITHIN_S = 30.0
+
+
+def quiet(*_: object) -> None:
+    """Nobody looks on."""
 
 
 def opened_store(stage: Stage) -> SqliteStore:
@@ -55,14 +61,16 @@ async def rekeyed_by_sms(folder: Path) -> tuple[list[tuple[bytes, KeyState]], Se
     smsc = VirtualSmsc({SYSTEM_ID: Account(PASSWORD)})
     async with smsc:
         stage = await asyncio.to_thread(set_up, folder, smsc.port)
+        await asyncio.to_thread(publish_for_all, stage)
         async with (
             DaemonProcess(stage.config, "run", lambda _: None) as gateway,
             DaemonProcess(stage.config, "provisioning", lambda _: None) as provisioning,
         ):
             await gateway.meanwhile(smsc.until_bound(1, WITHIN_S))
-            await provisioning.meanwhile(until_listening(stage.channel_1))
-            parties = await provisioning.meanwhile(enrol_handsets(stage, lambda _: None))
-            record, opened = parties.handsets[0].record, []
+            await provisioning.meanwhile(until_listening(stage.channel_1, stage.channel_2))
+            parties = await provisioning.meanwhile(outfit_handsets(stage, quiet, quiet))
+            # only its crypto element is looked at from here on
+            record, opened = replace(parties.handsets[0].record, app_agent=None), []
             domain = SecurityDomain(record)
             keying = SmsKeying(domain, gateway="16500", keep=lambda _: None)
             smsc.subscribe(lambda part: _answer(smsc, keying, part), record.msisdn)
