@@ -278,8 +278,32 @@ def test_an_application_is_told_its_provider_and_what_has_changed(tmp_path: Path
         await handset.agent.run()
         (instance,) = handset.card.state.instances
         assert instance.parameters == Parameters("+4930123456", "+49151000", 16_500, 7, 756)
+        assert rig.jobs(handset)[-1] == ("personalise", "done")
+        assert rig.applications(handset) == {"pay": ("1.0.0", "installed")}
+        assert rig.state(handset) == "active"
+        done = rig.logged("delivery.done")[-1]
+        assert (done["kind"], done["application"], done["version"]) == ("personalise", "pay", "1.0.0")
 
     delivered(tmp_path, story, {"gateway_number": "+49151000", "currency": 756})
+
+
+def test_parameters_for_a_version_that_is_replaced_are_not_written(tmp_path: Path) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        await _bank(rig)
+        application = await rig.publish(provider="bank")
+        await rig.assign()
+        handset = await rig.handset()
+        await handset.agent.run()
+        job = _job(rig, handset, JobKind.PERSONALISE, application.digest, "pay")
+        await rig.write(lambda: rig.delivery.queue([job], [], at=rig.world.now))
+        await rig.publish(V2, size=5000, provider="bank")
+        await handset.agent.run()
+        assert rig.job(handset, "personalise").state is JobState.CANCELLED
+        assert rig.applications(handset) == {"pay": ("2.0.0", "installed")}
+        (instance,) = handset.card.state.instances
+        assert instance.parameters is not None, "it was told the present ones when it was installed"
+
+    delivered(tmp_path, story, {"gateway_number": "+49151000"})
 
 
 def test_an_application_of_no_provider_is_told_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tsm_gateway.cli import application_rule, application_show, application_status
+from tsm_gateway.cli.application_personalise import personalise
 from tsm_gateway.cli.application_publish import publish
 from tsm_gateway.cli.application_sign import sign
 from tsm_gateway.cli.in_order import InOrder
@@ -29,6 +30,7 @@ for each in (
     application_rule.unassign,
     application_rule.rules,
     application_rule.remove,
+    personalise,
     application_status.retry,
     application_status.status,
 ):

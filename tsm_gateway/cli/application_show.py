@@ -14,7 +14,7 @@ from tsm_gateway.cli.context import existing_store, read_settings
 from tsm_gateway.cli.device_life import noted
 from tsm_gateway.cli.output import output_option, show_record, show_rows, when
 from tsm_gateway.cli.parameter_types import NAME, VERSION
-from tsm_gateway.registry.application import ApplicationState
+from tsm_gateway.registry.application import ApplicationState, InstallState
 from tsm_gateway.registry.errors import NotKnown
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ LISTED: Final = (
 SIGNATURES: Final = ("key_id", "scheme", "signed_at", "by_present_key")
 RULES: Final = ("scope", "subject", "version", "wanted")
 STAYS: Final = "it is not loaded any more; {} devices have it, and keep it until it is replaced or removed"
+HALF: Final = (
+    "it is being loaded to {} devices: the newest version that is not retired takes its place there, and if "
+    "there is none, or the rules name none, it is removed"
+)
 STUCK: Final = "{} rules name this very version: their devices keep what they have, until the rules change"
 
 
@@ -105,9 +109,12 @@ def retire(config_path: Path, name: str, version: Version, reason: str, form: Fo
             lambda: store.delivery.retire(name, version, reason=why, at=at),
         )
         counts = store.delivery.installed_counts()
+        loading = store.delivery.standing_counts().get((name, str(version), InstallState.LOADING), 0)
         rules = [each for each in store.delivery.rules() if each.application == name]
     show_rows([row_of(retired, counts)], LISTED, form)
     click.echo(STAYS.format(counts.get((name, str(version)), 0)), err=True)
+    if loading:
+        click.echo(HALF.format(loading), err=True)
     naming = sum(rule.version == version for rule in rules)
     if naming:
         click.echo(STUCK.format(naming), err=True)
