@@ -493,3 +493,10 @@ def test_nothing_more_is_said_to_a_modem_that_does_not_answer():
     desk.open().wait(20)
     assert cures(desk) == ["reopen"]
     assert b"AT+CGMM\r" not in desk.writes
+
+
+def test_what_was_not_written_before_the_port_went_is_never_written():
+    desk = Desk()
+    desk.engine.opened(desk.now)
+    desk.engine.lost("unplugged", desk.now)
+    assert desk.engine.take_out() == []
