@@ -150,8 +150,10 @@ def test_a_modem_that_answers_in_digits_is_understood():
 
 def test_one_command_that_is_late_is_no_trouble_two_in_a_row_are():
     desk = ready()
-    desk.modem.answers["AT+CSQ"] = deque([""])
-    desk.wait(70)
+    for _ in range(3):  # with answers between them
+        desk.modem.answers["AT+CSQ"] = deque([""])
+        desk.wait(70)
+    assert desk.engine.counters.timeouts == 3
     assert cures(desk) == []
     desk.modem.answers |= {"AT+CSQ": deque([""]), "AT+COPS?": deque([""]), "AT+CREG?": deque([""])}
     desk.modem.answers['AT+CPMS="SM"'] = deque([""])
@@ -202,6 +204,7 @@ def test_what_the_caller_says_of_messages_of_a_lost_port_is_ignored():
     desk.keeps = False
     desk.open().wait(1)
     desk.engine.lost("unplugged", desk.now)
+    assert not desk.engine._station.fates
     desk.open().wait(1)
     desk.engine.durable([desk.incoming[0].number], desk.now)
     assert "AT+CMGD=1" not in desk.pump().modem.lines
