@@ -86,7 +86,7 @@ def conversation(
         card,
         keys or [key_set(0x30)],
         tasks,
-        secrets,
+        secrets if callable(secrets) else lambda: secrets,
         receipt_key=receipt_key,
         script_commands=script_commands,
         fresh=fresh or Chance(),

@@ -85,7 +85,13 @@ class Desk:
             self.profile.app_se, self.profile.sd_aid, self.profile.protocol, "issuer", b"", 0
         )
         talk = Conversation(
-            record, self.keys, tasks, NO_SECRETS, receipt_key=None, script_commands=4, fresh=self.fresh
+            record,
+            self.keys,
+            tasks,
+            lambda: NO_SECRETS,
+            receipt_key=None,
+            script_commands=4,
+            fresh=self.fresh,
         )
         turn = talk.begin()
         for _ in range(200):

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.provisioning_material import DeliveryMaterial, Held
     from tsm_gateway.daemon.secrets_of_device import SecretsOfDevice
     from tsm_gateway.provisioning.agent_trust import TrustedAgent
+    from tsm_gateway.provisioning.live_secrets import LiveSecrets
     from tsm_gateway.provisioning.script_program import Task
     from tsm_gateway.registry.job import Job
-    from tsm_gateway.registry.standing import Standing
     from tsm_gateway.secret import Secret
 
 STORE: tuple[type[TsmError], ...] = (StoreBusy, StoreFull, StoreBroken)
@@ -89,7 +89,7 @@ class DeliveryOpening:
         tasks, undertakings = await self._ready(plan.due, At(served.card, keys, self._material()))
         if not tasks:
             return self.next_at(whose)
-        conversation = self._conversation(served, standing, keys, tasks, undertakings)
+        conversation = self._conversation(served, keys, tasks)
         return Opened(whose, conversation, undertakings, keys.receipt_key)
 
     def next_at(self, whose: Whose) -> int | None:
@@ -115,21 +115,21 @@ class DeliveryOpening:
         await self._ledger.deliver(lambda store: store.fail(job.job_id, reason=reason, at=now))
         self._reports.given_up(job, reason)
 
-    def _conversation(
-        self,
-        served: Served,
-        standing: Standing,
-        keys: OpenedKeys,
-        tasks: list[Task],
-        undertakings: dict[bytes, Undertaking],
-    ) -> Conversation:
-        applications = [each.application for each in undertakings.values() if each.application]
-        live = self._secrets.gather(standing, {each.provider for each in applications})
+    def _conversation(self, served: Served, keys: OpenedKeys, tasks: list[Task]) -> Conversation:
+        device_id = served.device.device_id
+
+        def live() -> LiveSecrets:
+            standing = self._ledger.standing(device_id)
+            if standing is None:
+                raise DeviceNotRegistered
+            return self._secrets.gather(standing)
+
+        first = [live()]  # here, where what goes wrong fails no job
         return Conversation(
             served.card,
             keys.sets,
             tasks,
-            live,
+            lambda: first.pop() if first else live(),
             receipt_key=keys.receipt_key,
             script_commands=self._material().section.script_commands,
             fresh=secrets.token_bytes,

@@ -42,7 +42,7 @@ from tsm_gateway.provisioning.delivery_events import (
     Turn,
 )
 from tsm_gateway.provisioning.exclusion import Guard
-from tsm_gateway.provisioning.live_secrets import LiveSecrets
+from tsm_gateway.provisioning.live_secrets import NO_SECRETS, LiveSecrets
 from tsm_gateway.provisioning.script_program import OpenedCard
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Conversation:
         card: Card,
         key_sets: Sequence[KeySet],
         tasks: Sequence[Task],
-        secrets: LiveSecrets,
+        secrets: Callable[[], LiveSecrets],
         *,
         receipt_key: Secret | None,
         script_commands: int,
@@ -79,13 +79,15 @@ class Conversation:
     ) -> None:
         """Work at `tasks` in their order, under whichever of `key_sets` (newest first) the card holds.
 
-        `secrets`: all that must not reach the card, but for its own key sets, which are known here anyway,
-        and the `receipt_key` that it shares with its issuer (None: it gives no receipts).
+        `secrets` gathers all that must not reach the card, and is asked again for every job, but for its own
+        key sets, which are known here anyway, and the `receipt_key` that it shares with its issuer (None: it
+        gives no receipts). What it raises as TsmError ends the conversation.
         `script_commands`: 2 or more in one script. `fresh`: octets of a generator that is fit for keys.
         """
         self._card, self._key_sets, self._fresh = card, tuple(key_sets), fresh
         self._tasks = deque(tasks)
-        self._guard = Guard(secrets, LiveSecrets.of_keys(*key_sets, receipt_key=receipt_key))
+        self._secrets = secrets
+        self._guard = Guard(NO_SECRETS, LiveSecrets.of_keys(*key_sets, receipt_key=receipt_key))
         self._line = CardLine(script_commands)
         self._events: list[Event] = []
         self._opening: CardOpening | None = None
@@ -143,8 +145,13 @@ class Conversation:
     def _begin(self) -> Turn:
         if not self._tasks:
             return Finished()
-        self._events.append(JobBegun(self._tasks[0].job_id))
+        self._begin_job()
         return self._open(self._key_sets)
+
+    def _begin_job(self) -> None:
+        """What the first job, and each after it, begins with: the secrets of this moment."""
+        self._events.append(JobBegun(self._tasks[0].job_id))
+        self._guard.look_for(self._secrets())
 
     def _open(self, key_sets: Sequence[KeySet]) -> Turn:
         self._line.close()
@@ -218,7 +225,7 @@ class Conversation:
         self._events.append(JobDone(self._tasks.popleft().job_id, result))
         if not self._tasks:
             return Finished()
-        self._events.append(JobBegun(self._tasks[0].job_id))
+        self._begin_job()
         if isinstance(result, KeysRenewed) and result.replaced:
             return self._open((result.keys,))
         return self._start(card)

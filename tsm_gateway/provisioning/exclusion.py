@@ -6,8 +6,9 @@ Two locks, each of which would do alone:
    very type, made of plain values, none of which is a `Secret` or a record with a key. It is made anew from
    its fields: what was checked is what is sent.
 2. **Content.** The octets of all commands, in clear and joined as they come one behind the other, are
-   searched for pieces of the device's live secrets in every usual encoding (readings.py). Any eight octets
-   in a row of a secret are found, in the blocks of a load file any eleven.
+   searched for pieces of the device's live secrets, as they are and in hexadecimal, base64, base32, decimal
+   lists, UTF-16, UTF-32 and reversed (readings.py says which readings, and what is beyond them). Any eight
+   octets in a row of a secret are found, in the blocks of a load file any eleven.
 
 The one thing that leaves unreadable is a card's own new key set, encrypted under the card's own key: it is
 let through only when it was shown in clear before (`Guard.vouch`), and is no secret of the device.
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from tsm_gateway.provisioning.card_keys import KeySet
 
 ALLOWED: Final = AllowedTypes(APP_SE_COMMANDS, apart=[LoadFile])  # that travels as blocks
-TAIL_OCTETS: Final = 256  # a secret of 64 octets in hexadecimal digits of UTF-16
+TAIL_OCTETS: Final = 256  # eight octets of a secret in the widest reading, 0x.. with commas in UTF-32
 
 _EVERY_PLACE: Final = 1
 _BLOCK_STRIDE: Final = 4  # any eleven octets in a row hold a window that begins at such a place
@@ -57,14 +58,19 @@ def release(commands: Sequence[AppSeCommand], secrets: LiveSecrets) -> list[Comm
 class Guard:
     """`release` for one conversation: what was sent before is kept in mind, so that no cut hides a secret."""
 
-    __slots__ = ("_foreign", "_secrets", "_tail", "_vouched")
+    __slots__ = ("_foreign", "_own", "_secrets", "_tail", "_vouched")
 
     def __init__(self, secrets: LiveSecrets, own: LiveSecrets = NO_SECRETS) -> None:
         """Look for `secrets`, and for those of the card's `own`, which must not leave in clear either."""
-        self._foreign = secrets
-        self._secrets = secrets | own
+        self._own = own
         self._tail = b""
         self._vouched: frozenset[bytes] = frozenset()
+        self.look_for(secrets)
+
+    def look_for(self, secrets: LiveSecrets) -> None:
+        """From here on look for these, gathered anew: keys were made meanwhile. The card's own stay."""
+        self._foreign = secrets
+        self._secrets = secrets | self._own
 
     def vouch(self, new: KeySet, current: KeySet) -> None:
         """Let PUT KEY of `new` under the DEK of `current` pass. Raises SecretBound if it is another's secret.
@@ -74,6 +80,7 @@ class Guard:
         keys = LiveSecrets.of_keys(new)
         _search(self._foreign, keys.grams)
         self._vouched |= {put_key(new, current, replaces=0).data}
+        self._own |= keys
         self._secrets |= keys
 
     def release(self, commands: Sequence[AppSeCommand]) -> list[Command]:
@@ -108,8 +115,9 @@ class Guard:
 
 
 def _search(secrets: LiveSecrets, outgoing: AbstractSet[bytes]) -> None:
-    if not secrets.grams.isdisjoint(outgoing):
-        raise SecretBound(which=secrets.label(next(iter(secrets.grams & outgoing))))
+    found = secrets.found_in(outgoing)
+    if found is not None:
+        raise SecretBound(which=found)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -27,12 +27,16 @@ class LiveSecrets:
     answer to it, would be an alarm without a cause.
     """
 
-    __slots__ = ("_labels", "grams")
+    __slots__ = ("_layers",)
 
-    def __init__(self, labels: Mapping[bytes, str]) -> None:
-        """Use `of`; `labels` names the secret each run of eight octets belongs to."""
-        self._labels = dict(labels)
-        self.grams: AbstractSet[bytes] = frozenset(self._labels)
+    def __init__(self, *layers: Mapping[bytes, str]) -> None:
+        """Use `of`; each of `layers` names the secret that each of its runs of eight octets belongs to."""
+        self._layers = layers
+
+    @property
+    def grams(self) -> AbstractSet[bytes]:
+        """Every run of eight octets."""
+        return frozenset().union(*self._layers)
 
     @classmethod
     def of(cls, secrets: Iterable[tuple[str, Secret]]) -> LiveSecrets:
@@ -57,12 +61,18 @@ class LiveSecrets:
         return of_sets if receipt_key is None else of_sets | cls.of([("card receipt key", receipt_key)])
 
     def __or__(self, other: LiveSecrets) -> LiveSecrets:
-        """Both together; a run in both keeps the label it has here."""
-        return LiveSecrets({**other._labels, **self._labels})
+        """Both together, nothing copied; a run in both keeps the label it has here."""
+        return LiveSecrets(*self._layers, *other._layers)
 
-    def label(self, gram: bytes) -> str:
-        """Which secret one of `grams` belongs to."""
-        return self._labels[gram]
+    def found_in(self, outgoing: AbstractSet[bytes]) -> str | None:
+        """The label of a secret that has a run among `outgoing`; None when there is none.
+
+        It costs what the smaller of both costs, outgoing octets or secrets.
+        """
+        for layer in self._layers:
+            if not layer.keys().isdisjoint(outgoing):
+                return layer[next(iter(layer.keys() & outgoing))]
+        return None
 
     def __repr__(self) -> str:
         """Say that there are secrets, and not how many."""

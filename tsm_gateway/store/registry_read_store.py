@@ -33,6 +33,7 @@ from tsm_gateway.store.registry_statements import (
     LIST_DEVICES_IN,
     LIST_KEYS_OF_DEVICE,
     LIST_KEYS_OF_PROVIDER,
+    LIST_PROVIDER_KEYS,
     LIST_PROVIDERS,
 )
 from tsm_gateway.store.statements import READ_VERSIONS
@@ -150,6 +151,10 @@ class RegistryReads:
         rows = self._people.rows(LIST_KEYS_OF_DEVICE, (owner,))
         rows += self._people.rows(LIST_KEYS_OF_PROVIDER, (owner,))
         return [read_key(row).key for row in rows]
+
+    def provider_keys(self) -> list[WrappedKey]:
+        """All keys of all providers, by name, the oldest first."""
+        return [read_key(row).key for row in self._people.rows(LIST_PROVIDER_KEYS)]
 
     def key(self, kid: bytes) -> WrappedKey | None:
         """One key."""

@@ -125,6 +125,11 @@ LIST_KEYS_OF_PROVIDER: Final = compiled(
     select(*KEY).where(wrapped_key.c.provider == given("owner")).order_by(wrapped_key.c.epoch.desc()),
     "owner",
 )
+LIST_PROVIDER_KEYS: Final = compiled(
+    select(*KEY)
+    .where(wrapped_key.c.provider > fixed(""))
+    .order_by(wrapped_key.c.provider, wrapped_key.c.epoch)
+)
 # Every key is looked at, its wrapped octets are not read into memory: a second for a million.
 LIST_ALL_KEYS: Final = compiled(
     limited(select(*KEY).where(wrapped_key.c.kid > given("after")).order_by(wrapped_key.c.kid), "limit"),
