@@ -19,14 +19,16 @@ from hypothesis import strategies as st
 
 from tsm_gateway.envelope.errors import SelfTestFailed
 from tsm_gateway.provisioning import application_selftest, selftest
-from tsm_gateway.provisioning.app_command import Delete, InstallForInstall, InstallForLoad
+from tsm_gateway.provisioning.apdu import Response
+from tsm_gateway.provisioning.app_command import Delete, InstallForInstall, InstallForLoad, LoadBlock
 from tsm_gateway.provisioning.application_errors import (
     ApplicationKeyUnfit,
     ApplicationNotAuthentic,
     ReceiptMalformed,
     ReceiptNotAuthentic,
 )
-from tsm_gateway.provisioning.load_file import LoadFile
+from tsm_gateway.provisioning.delegation import Delegation
+from tsm_gateway.provisioning.load_file import LoadFile, LoadPlan
 from tsm_gateway.provisioning.receipts import Receipt, read_receipt, verify_receipt
 from tsm_gateway.provisioning.signing import (
     ECDSA_P256,
@@ -296,6 +298,26 @@ def test_what_later_editions_add_to_a_confirmation_is_passed_over() -> None:
 def test_a_receipt_of_another_form_is_refused(data: str) -> None:
     with pytest.raises(ReceiptMalformed):
         read_receipt(bytes.fromhex(data))
+
+
+def test_a_receipt_is_looked_for_behind_the_last_block_and_no_other() -> None:
+    announced = InstallForLoad(LOAD_FILE, SD)
+    plan = LoadPlan(LOAD_FILE, (), 10)
+    blocks = [LoadBlock(plan, index) for index in range(plan.count)]
+    assert len(blocks) > 2
+    delegation = Delegation(SIGNERS[ECDSA_P256], RECEIPT_KEY)
+
+    def confirm(*data: bytes) -> None:
+        delegation.confirm([announced, *blocks], [Response(each, 0x9000) for each in (b"\x00", *data)])
+
+    silent = [b"\x00"] * (len(blocks) - 1)
+    sound, forged = receipt_for(PACKAGE, SD), receipt_for(PACKAGE, SD, key=Secret(bytes(16)))
+    confirm(*silent, sound)
+    confirm(forged, *silent[1:], sound)  # whatever comes with another block is no receipt
+    with pytest.raises(ReceiptNotAuthentic):
+        confirm(*silent, forged)
+    with pytest.raises(ReceiptNotAuthentic):
+        confirm(*silent, receipt_for(APPLET, SD))
 
 
 def test_octets_behind_a_receipt_are_refused() -> None:
