@@ -21,6 +21,8 @@ from tsm_gateway.virtual.card_state import Parameters
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tsm_gateway.daemon.delivery_answers import ScriptAnswer
+
 
 def test_the_first_contact_renews_the_keys_installs_and_activates(tmp_path: Path) -> None:
     async def story(rig: DeliveryRig) -> None:
@@ -80,6 +82,36 @@ def test_one_round_trip_carries_sixteen_blocks(tmp_path: Path) -> None:
         assert seen == sorted(seen)
         assert len(set(seen)) >= blocks // 16
         assert rig.job(handset).progress == (blocks, blocks)
+
+    delivered(tmp_path, story)
+
+
+def test_the_store_hears_of_blocks_every_two_seconds_and_when_the_agent_falls_silent(tmp_path: Path) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        await rig.publish(size=32_768)
+        await rig.assign()
+        handset = await rig.handset()
+
+        async def more(script: ScriptAnswer) -> tuple[ScriptAnswer, tuple[int, int], tuple[int, int]]:
+            script = await handset.agent.post(handset.agent.carry(script))
+            assert script.job is not None
+            told = (script.job.blocks_done, script.job.blocks_total)
+            return script, told, rig.job(handset).progress
+
+        script = await handset.agent.begin()
+        while script.job is None or script.job.blocks_done == 0:
+            script, told, kept = await more(script)
+        assert (told[0] > 0, kept) == (True, (0, 0)), "blocks alone wait for no disk"
+        rig.world.now += 2
+        script, told, kept = await more(script)
+        assert kept == told
+        script, told, kept = await more(script)
+        assert kept < told
+        rig.world.now += 301
+        await rig.parts.delivery.expire(300)
+        assert (rig.job(handset).state.value, rig.job(handset).progress) == ("queued", told)
+        await handset.agent.run()
+        assert rig.state(handset) == "active"
 
     delivered(tmp_path, story)
 

@@ -4,11 +4,14 @@
 |---|---|
 | a key set is to go out | it is PENDING |
 | a job begins | it is ACTIVE, its application LOADING |
-| blocks arrived | how many, once a turn |
+| blocks arrived | how many: with whatever else is written, and every `PROGRESS_S` |
 | keys were renewed | the new set is CURRENT, all others lose their octets |
 | the card said what it holds | its inventory |
 | a job is done | DONE; its application INSTALLED or REMOVED; the device ACTIVE, or REGISTERED again |
 | a job failed | QUEUED again for a later time, or FAILED for good |
+
+How many blocks arrived is for whoever looks on, and nothing follows from it: a new session asks the card. So
+a script that only loads waits for no disk.
 
 A card's refusal carries no MAC, so it may be anybody's between here and the card: a job is given up by one
 only when it is heard in two sessions in a row.
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.card_key_shelf import CardKeyShelf
     from tsm_gateway.daemon.delivery_planning import DeliveryPlanning
     from tsm_gateway.daemon.delivery_reports import DeliveryReports
-    from tsm_gateway.daemon.delivery_sessions import DeliverySession, Owed
+    from tsm_gateway.daemon.delivery_sessions import DeliverySession, Owed, Undertaking
     from tsm_gateway.daemon.moderation import Moderation
     from tsm_gateway.daemon.provisioning_ledger import Ledger
     from tsm_gateway.provisioning.card_keys import KeySet
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
 
 ALARMS: Final = (ExclusionRefused, SecretBound)
 FORGED: Final = (ResponseNotAuthentic, KeyCheckMismatch)
+PROGRESS_S: Final = 2.0  # what the store says of blocks is behind by so much at most
 ACTION: Final = "application.deliver"  # in the audit log, of what was refused
 
 
@@ -94,7 +98,8 @@ class DeliveryBook:
             results = await self._ledger.deliver(lambda store: [step(store) for step in steps])
         for job in results:
             if isinstance(job, Job) and job.job_id in session.undertakings:
-                session.undertakings[job.job_id].job = job
+                undertaking = session.undertakings[job.job_id]
+                undertaking.job, undertaking.written_at = job, self._clocks.monotonic()
         device = next((each for each in results if isinstance(each, Device)), None)  # one job ends in a turn
         self._tell(session, owed.events, device)
         await self._note_forged(session, owed.events, at)
@@ -117,10 +122,13 @@ class DeliveryBook:
             return
         at = int(self._clocks.wall())
         silent_s = int(self._clocks.monotonic() - session.heard_at)
-        await self._ledger.deliver(_put_off(undertaking.job, reason, at, silent_s))
+        steps = [*_behind(undertaking, at), _put_off(undertaking.job, reason, at, silent_s)]
+        await self._ledger.deliver(lambda store: [step(store) for step in steps])
         self._reports.not_done(session, undertaking, reason, self._retry_in(undertaking.job))
 
     def _steps(self, session: DeliverySession, owed: Owed, at: int) -> Iterator[Step]:
+        if self._can_wait(session, owed):
+            return
         for event in _coalesced(owed.events):
             yield from self._steps_of(session, owed, event, at)
         if isinstance(owed.turn, Store):
@@ -134,9 +142,11 @@ class DeliveryBook:
             case Progress(job_id, done, total):
                 yield lambda store: store.progress(job_id, done, total, at=at)
             case JobDone(job_id, result):
+                yield from _behind(session.undertakings[job_id], at, owed.events)
                 yield from self._results(session, result, at)
                 yield self._finish(session, job_id, at)
             case JobFailed(job_id, cause, permanent):
+                yield from _behind(session.undertakings[job_id], at, owed.events)
                 job = session.undertakings[job_id].job
                 if JobBegun(job_id) in owed.events:  # in this very turn: it is not counted yet
                     job = job._replace(attempts=job.attempts + 1)
@@ -146,6 +156,14 @@ class DeliveryBook:
                     told = {"agent": session.whose.agent_id, "stopped": stopped(cause)}
                     entry = refusal(at, ACTION, session.whose.device_id, cause, **told)
                     yield lambda store: store.note(entry)
+
+    def _can_wait(self, session: DeliverySession, owed: Owed) -> bool:
+        """Whether there is nothing to write but how many blocks arrived, and that was written lately."""
+        if isinstance(owed.turn, Store) or not all(isinstance(each, Progress) for each in owed.events):
+            return False
+        since = self._clocks.monotonic() - PROGRESS_S
+        current = session.current
+        return current is not None and current.written_at > since
 
     def _results(self, session: DeliverySession, result: object, at: int) -> Iterator[Step]:
         app_se = session.whose.app_se
@@ -204,6 +222,14 @@ def _coalesced(events: Iterable[Event]) -> list[Event]:
     """Without the progress that later progress of the same job makes old."""
     last = {event.job_id: event for event in events if isinstance(event, Progress)}
     return [event for event in events if not isinstance(event, Progress) or last[event.job_id] is event]
+
+
+def _behind(undertaking: Undertaking, at: int, now_told: Iterable[Event] = ()) -> Iterator[Step]:
+    """The blocks that were not written while that could wait, unless `now_told` tells of newer ones."""
+    job_id, blocks = undertaking.job.job_id, undertaking.blocks
+    newer = any(isinstance(each, Progress) and each.job_id == job_id for each in now_told)
+    if blocks[1] and blocks != undertaking.job.progress and not newer:
+        yield lambda store: store.progress(job_id, *blocks, at=at)
 
 
 def _believed(job: Job, cause: TsmError) -> bool:

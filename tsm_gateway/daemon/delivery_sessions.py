@@ -45,7 +45,8 @@ class Undertaking:
 
     job: Job  # as it was stored last
     application: Application | None
-    began_at: float = 0.0  # monotonic seconds
+    began_at: float = 0.0  # monotonic seconds, like the next
+    written_at: float = 0.0  # when `job` was
     blocks: tuple[int, int] = (0, 0)  # done, of how many
 
 
