@@ -132,6 +132,9 @@ class Alike:
 
     aid, related, token, p2 = AID, True, b"", 0x80
 
+    def __repr__(self) -> str:
+        return "Alike()"  # without its place in memory: the names of the tests are the same in every process
+
     def command(self) -> Command:
         return Command(0x80, 0xE2, 0x80, 0, b"anything")
 
@@ -346,9 +349,17 @@ def test_no_secret_leaves_by_any_field(route: str, secret: bytes) -> None:
     assert release(commands, live(bytes(range(100, 132))))  # of another device: nothing is found by chance
 
 
-def utf16(text: bytes) -> Iterator[bytes]:
-    yield text.decode("latin-1").encode("utf-16-le")
-    yield text.decode("latin-1").encode("utf-16-be")
+def widened(text: bytes) -> Iterator[bytes]:
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
+        yield text.decode("latin-1").encode(encoding)
+
+
+def swapped(octets: bytes) -> bytes:
+    return bytes.fromhex("".join(digits[1] + digits[0] for digits in map("{:02x}".format, octets)))
+
+
+def cuts(octets: bytes, length: int) -> list[bytes]:
+    return [octets[at : at + length] for at in range(0, len(octets), length)]
 
 
 def spellings(secret: bytes) -> dict[str, bytes]:
@@ -366,11 +377,27 @@ def spellings(secret: bytes) -> dict[str, bytes]:
         "base64 in lines": base64.encodebytes(secret * 3),
         "base32": base64.b32encode(secret),
         "base32 in small letters": base64.b32encode(b"..." + secret).lower(),
+        "base32hex": base64.b32hexencode(secret),
+        "base32hex in small letters": base64.b32hexencode(b"..." + secret).lower(),
+        "percent": b"".join(b"%%%02X" % octet for octet in secret),
+        "quoted-printable": b"".join(b"=%02X" % octet for octet in secret),
+        "hex with bars": b"|".join(b"%02x" % octet for octet in secret),
+        "hex of Java": b"{" + b", ".join(b"(byte) 0x%02x" % octet for octet in secret) + b"}",
+        "hex of an assembler": b" ".join(b"%02Xh" % octet for octet in secret),
+        "base64 in quotes": b'" +\n"'.join(cuts(base64.b64encode(secret), 8)),
+        "base64 of JSON": base64.b64encode(secret).replace(b"/", b"\\/"),
+        "decimal": b", ".join(b"%d" % octet for octet in secret),
+        "decimal of Java": b",".join(b"(byte)%d" % ((octet ^ 0x80) - 0x80) for octet in secret),
+        "swapped halves": swapped(secret),
+        "swapped halves in hex": swapped(secret).hex().encode(),
+        "constants": b"".join(bytes((0x10, octet)) for octet in secret),
     }
     wide = {
         f"{name}, {order}": text
         for name, it in plain.items()
-        for order, text in zip("<>", utf16(it), strict=True)
+        if name not in {"swapped halves", "constants"}
+        for order, text in zip(("16<", "16>", "32<", "32>"), widened(it), strict=True)
+        if not (order.startswith("32") and "of Java" in name)  # eight octets would be longer than the tail
     }
     return plain | wide | {f"{name}, backwards": text[::-1] for name, text in (plain | wide).items()}
 
