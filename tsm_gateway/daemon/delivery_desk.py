@@ -80,13 +80,18 @@ class DeliveryDesk:
 
     async def _script(self, who: TrustedAgent, asked: ScriptRequest) -> ScriptAnswer:
         self._check_kind(who)
-        async with self._ledger.turn(self._owner(who) or who.agent_id):
+        async with self._ledger.turn(self._whose_turn(who)):
             now = self._served(who)  # what it was before its turn came may not be so any more
             if asked.session:
                 return await self._delivering.answer(who, now, asked)
             if asked.number or asked.responses:
                 raise ScriptOutOfTurn
             return await self._delivering.begin(who, now)
+
+    def _whose_turn(self, who: TrustedAgent) -> str:
+        """In a session its device's, which is asked about again once the turn has come."""
+        session = self.sessions.of(who.app_se)
+        return session.whose.device_id if session else self._owner(who) or who.agent_id
 
     async def _status(self, who: TrustedAgent) -> DeliveryStatus:
         self._check_kind(who)

@@ -47,8 +47,8 @@ from tsm_gateway.store.delivery_statements import (
     LIST_RULES_FOR,
     LIST_SIGNATURES,
 )
-from tsm_gateway.store.provisioning_rows import read_element, read_registration
-from tsm_gateway.store.provisioning_statements import FIND_ELEMENT, FIND_REGISTRATION
+from tsm_gateway.store.provisioning_rows import read_claim, read_element, read_registration
+from tsm_gateway.store.provisioning_statements import FIND_CLAIM, FIND_ELEMENT, FIND_REGISTRATION
 from tsm_gateway.store.registry_rows import RowDamaged
 
 if TYPE_CHECKING:
@@ -149,12 +149,8 @@ class DeliveryReads:
 
     def owner_of(self, app_se: bytes) -> str | None:
         """The id of the device that is registered with that app SE; None when none is."""
-        with self._people.snapshot():
-            claimed = self._one(FIND_ELEMENT, (app_se,), read_element)
-            if claimed is None:
-                return None
-            known = self._one(FIND_REGISTRATION, (claimed[1],), read_registration)
-        return claimed[1] if known is not None and known.app_se == app_se else None
+        claim = self._one(FIND_CLAIM, (app_se,), read_claim)
+        return claim[0] if claim is not None and claim[1] == app_se else None
 
     def app_se_of(self, device_id: str) -> bytes | None:
         """The app SE that a device is registered with (8..32 octets); None without one, or when freed."""

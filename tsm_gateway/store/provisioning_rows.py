@@ -7,7 +7,7 @@ raises `RowDamaged`.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tsm_gateway.registry.control import ControlArrival, ControlMessage, ControlState
 from tsm_gateway.registry.device import DeviceState
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Row = Sequence[Any]
+
+ELEMENT_COLUMNS: Final = 3  # of schema_provisioning.secure_element
 
 
 def sealed(*values: bytes | str | int | None) -> tuple[Any, ...]:
@@ -90,6 +92,19 @@ def read_element(row: Row) -> tuple[bytes, str]:
     """The secure element of a row and whose it is. Raises RowDamaged."""
     se_id, device_id = opened("secure_element", row)
     return se_id, device_id
+
+
+def read_claim(row: Row) -> tuple[str, bytes | None]:
+    """Whose the secure element of a row is, and with which app SE that device registered; None: it did not.
+
+    The row is one of secure_element with that of registration behind it. Raises RowDamaged.
+    """
+    _, device_id = read_element(row[:ELEMENT_COLUMNS])
+    registered = row[ELEMENT_COLUMNS:]
+    if registered[0] is None:
+        return device_id, None
+    known = Registration(*opened("registration", registered))
+    return device_id, known.app_se
 
 
 def suspension_row(suspension: Suspension) -> tuple[Any, ...]:

@@ -52,6 +52,12 @@ INSERT_ELEMENT: Final = insert_row(secure_element)
 FIND_ELEMENT: Final = compiled(
     select(secure_element).where(secure_element.c.se_id == given("se_id")), "se_id"
 )
+FIND_CLAIM: Final = compiled(  # and the registration of whoever made it
+    select(*secure_element.c, *registration.c)
+    .outerjoin_from(secure_element, registration, registration.c.device_id == secure_element.c.device_id)
+    .where(secure_element.c.se_id == given("se_id")),
+    "se_id",
+)
 DELETE_ELEMENT: Final = compiled(
     delete(secure_element).where(
         secure_element.c.se_id == given("of_element"), secure_element.c.device_id == given("of_device")
