@@ -191,3 +191,15 @@ def test_the_old_master_opens_no_key_set_after_the_prune(site: Site) -> None:
             for version in (1, 2):
                 with pytest.raises((KeyUnwrapFailed, MasterKeyMissing)):
                     opened(known, each, version=version)
+
+
+def test_a_resync_tells_whose_keys_cards_have_in_the_copy(site: Site) -> None:
+    add_cards(site, 1, 2, 3)
+    masters = masters_of(site)
+    with store_of(site) as store:
+        store.delivery.keys_pending(key_set(masters, 2, 0x31), at=NOW)
+        store.flush()
+    told = site.done("store", "resync", "--yes", "-o", "json")
+    assert (told.json["cards_with_own_keys"], told.json["cards_with_issuer_keys"]) == (1, 2)
+    assert "1 cards have key sets of ours in this copy, 2 their issuer's only" in told.err
+    assert "card-not-authentic" in told.err

@@ -1,4 +1,4 @@
-"""Which secrets the guard looks for: all that have octets, of every epoch and every provider, at every job."""
+"""Which secrets the guard looks for: all with octets, of every epoch and provider, at every job."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import click
 from tsm_gateway.cli.context import existing_store, gateway_stopped, read_settings
 from tsm_gateway.cli.key_files import FileExists
 from tsm_gateway.cli.output import output_option, show_record
+from tsm_gateway.registry.card import CardKeyState
 from tsm_gateway.store.epoch_store import read_mark
 from tsm_gateway.store.failures import StoreRolledBack
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tsm_gateway.store.sqlite_store import SqliteStore
 
 ADVANCE = 4096  # packet numbers; a device would have to have paid so often since the copy was made
+OURS = frozenset({CardKeyState.PENDING, CardKeyState.CURRENT})
 CURRENT = """\
 The epoch mark says that this store is current. Go on only if the mark was restored together with it.
 """
@@ -29,6 +31,12 @@ Go on?"""
 ADVANCED = """\
 Every device's window moves forward by {advance} packet numbers: payments up to there are refused, also
 new ones of a device that is not that far yet."""
+CARDS = (
+    "{own} cards have key sets of ours in this copy, {issuers} their issuer's only. Cards that were given "
+    "keys of ours after the copy was made hold keys that nobody has any more: their jobs fail as "
+    "`card-not-authentic`, and only their issuer can put new keys onto them"
+)
+SLICE = 10_000  # key sets of cards read at a time
 STALE = """\
 Every device key becomes stale: no device can pay until it was given a new key. Nothing can be replayed."""
 
@@ -101,6 +109,9 @@ def backup(config_path: Path, file: Path, form: Form) -> None:
     in place it is not started before `store resync`. Keep the epoch mark and the master key out of the
     same backup.
 
+    Cards are given keys of our own when their agents come first, and no copy made before has those: where
+    such a copy is restored, these cards are lost to us. Copy the store often while new cards come in.
+
     \b
     Example: tsm-gateway store backup /var/backups/tsm-gateway.db
     """
@@ -130,6 +141,10 @@ def resync(config_path: Path, advance: int | None, *, demand_new_keys: bool, yes
     Provider keys skip 16 million packet numbers either way, so that no two packets share a nonce. The
     gateway must be stopped.
 
+    What no choice brings back are key sets of cards (channel 2) that were renewed after the copy was made.
+    Told is how many cards have keys of ours in this copy, and how many their issuer's only: of these, every
+    one whose agent came meanwhile is locked. See first whether there is a later copy.
+
     \b
     Examples: tsm-gateway store resync --advance 4096
               tsm-gateway store resync --demand-new-keys
@@ -147,4 +162,26 @@ def resync(config_path: Path, advance: int | None, *, demand_new_keys: bool, yes
             known = "" if opened.rolled_back else CURRENT
             click.confirm(known + RESYNC.format(what=what), abort=True, err=True)
         done = opened.resync(advance=steps, demand_new_keys=demand_new_keys)
-    show_record({"epoch": done.epoch, "device_keys": done.devices, "provider_keys": done.providers}, form)
+        own, issuers = _cards(opened)
+    record = {
+        "epoch": done.epoch,
+        "device_keys": done.devices,
+        "provider_keys": done.providers,
+        "cards_with_own_keys": own,
+        "cards_with_issuer_keys": issuers,
+    }
+    show_record(record, form)
+    if own or issuers:
+        click.echo(CARDS.format(own=own, issuers=issuers), err=True)
+
+
+def _cards(opened: SqliteStore) -> tuple[int, int]:
+    """How many cards have a key set of ours, on its way or there, and how many their issuer's only."""
+    every: set[bytes] = set()
+    own: set[bytes] = set()
+    after = (b"", 0)
+    while page := opened.delivery.all_card_keys(after=after, limit=SLICE):
+        every.update(each.app_se for each in page if each.wrapped)
+        own.update(each.app_se for each in page if each.state in OURS)
+        after = page[-1].app_se, page[-1].kvn
+    return len(own), len(every - own)
