@@ -6,7 +6,7 @@ an error, and so is a value of another type.
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -35,10 +35,10 @@ def base64_octets(most: int) -> Callable[[object], object]:
         if not isinstance(value, str):
             raise PydanticCustomError(kind, "must be a string of base64")
         try:
-            octets = b64decode(value, validate=True) if len(value) <= longest else b""
+            octets = a2b_base64(value, strict_mode=True) if len(value) <= longest else b""
         except ValueError:
             octets = b""
-        if not octets or b64encode(octets).decode("ascii") != value:
+        if not octets or _written(octets) != value:
             problem = "must be canonical base64 of 1 to {most} octets"
             raise PydanticCustomError(kind, problem, {"most": most})
         return octets
@@ -58,7 +58,7 @@ def base64_schema(most: int) -> dict[str, object]:
 
 
 def _written(octets: bytes) -> str:
-    return b64encode(octets).decode("ascii")
+    return b2a_base64(octets, newline=False).decode("ascii")
 
 
 Octets = Annotated[

@@ -140,9 +140,11 @@ class Session:
     __slots__ = (
         "_aes",
         "_awaited",
+        "_cbc",
         "_chaining",
         "_counter",
         "_icv",
+        "_last",
         "_mac",
         "_mac_octets",
         "_over",
@@ -162,6 +164,8 @@ class Session:
         self._protects = _Protection.of(level)
         self._aes = AES(keys.enc.reveal())
         self._icv = Cipher(self._aes, ECB()).encryptor()  # noqa: S305  # single blocks that never repeat
+        self._cbc = Cipher(self._aes, CBC(bytes(BLOCK))).encryptor()
+        self._last = 0  # the block that came out of it last, as a number
         self._mac = CMAC(AES(keys.mac.reveal()))
         self._rmac = CMAC(AES(keys.rmac.reveal()))
         self._chaining = bytes(BLOCK)
@@ -197,8 +201,7 @@ class Session:
             raise ValueError(message)
         data = command.data
         if data and self._protects.commands:
-            padded = data + _PADDING + bytes(-(len(data) + 1) % BLOCK)
-            data = self._cbc(self._counter + 1).encryptor().update(padded)
+            data = self._encrypted(data + _PADDING + bytes(-(len(data) + 1) % BLOCK))
         return self._signed(command, data)
 
     def unwrap(self, answer: bytes | Response) -> Response:
@@ -236,7 +239,18 @@ class Session:
         self._chaining = mac.finalize()
         self._counter += 1
         self._awaited.append(_Sent(self._chaining, self._counter))
-        return command._replace(cla=cla, data=data + self._chaining[:size])
+        return Command(cla, command.ins, command.p1, command.p2, data + self._chaining[:size], command.le)
+
+    def _encrypted(self, padded: bytes) -> bytes:
+        """CBC under the next command's ICV, by one cipher for all: a new one costs as much as the block.
+
+        The cipher goes on from the last block it gave; taken into the first block as well, that cancels.
+        """
+        icv = int.from_bytes(self._icv.update((self._counter + 1).to_bytes(BLOCK, "big")), "big")
+        first = int.from_bytes(padded[:BLOCK], "big") ^ icv ^ self._last
+        data = self._cbc.update(first.to_bytes(BLOCK, "big") + padded[BLOCK:])
+        self._last = int.from_bytes(data[-BLOCK:], "big")
+        return data
 
     def _checked(self, response: Response) -> Response:
         if not self._awaited:
@@ -268,14 +282,12 @@ class Session:
     def _decrypted(self, data: bytes, sent: _Sent) -> bytes:
         if len(data) % BLOCK:
             raise CardAnswerMalformed(length=len(data))
-        padded = self._cbc(sent.counter | _ANSWER_BIT).decryptor().update(data)
+        icv = self._icv.update((sent.counter | _ANSWER_BIT).to_bytes(BLOCK, "big"))
+        padded = Cipher(self._aes, CBC(icv)).decryptor().update(data)
         plain = padded.rstrip(b"\x00")
         if plain[-1:] != _PADDING or len(padded) - len(plain) >= BLOCK:
             raise CardAnswerMalformed(length=len(data))
         return plain[:-1]
-
-    def _cbc(self, counter: int) -> Cipher[CBC]:
-        return Cipher(self._aes, CBC(self._icv.update(counter.to_bytes(BLOCK, "big"))))
 
 
 def _accepted(response: Response) -> Response:
