@@ -98,8 +98,8 @@ def test_the_store_hears_of_blocks_every_two_seconds_and_when_the_agent_falls_si
             told = (script.job.blocks_done, script.job.blocks_total)
             return script, told, rig.job(handset).progress
 
-        script = await handset.agent.begin()
-        while script.job is None or script.job.blocks_done == 0:
+        script, told, kept = await more(await handset.agent.begin())
+        while told[0] == 0:
             script, told, kept = await more(script)
         assert (told[0] > 0, kept) == (True, (0, 0)), "blocks alone wait for no disk"
         rig.world.now += 2

@@ -252,10 +252,11 @@ def test_a_removal_the_card_refused_is_not_believed_of_its_agent(
 ) -> None:
     card.files[PACKAGE], card.instances[APPLET] = b"still there", PACKAGE
     card.counts = counts
-    aids = (PACKAGE, APPLET + b"\x01") if others else (PACKAGE,)
+    other = APPLET + b"\x01"
+    aids = (PACKAGE, other) if others else (PACKAGE,)
     card.refuses[DELETE, 0] = b"\x69\x85"
     if others:  # of one the card does say that it is gone
-        card.files[aids[1]] = b"goes"
+        card.files[other] = b"goes"
     agent = lying((DELETE, 0), (STATUS, 0), (STATUS, 1))
     cause, events = brought(Task(JOB, remove(Removal(aids))), card, agent)
     assert isinstance(cause, CardContentNotVouched)
