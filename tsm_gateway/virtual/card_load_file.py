@@ -41,6 +41,7 @@ class Loading:
     digest: bytes  # the load file data block's SHA-256 as INSTALL gave it; may be empty
     block: int = 0  # the next one's number
     octets: bytearray = field(default_factory=bytearray)
+    heads: tuple[list[bytes], int, int] | None = None  # see `_heads`, once it has come to the end of them
 
 
 def load(running: Running, command: Command) -> Answer:
@@ -54,7 +55,8 @@ def load(running: Running, command: Command) -> Answer:
         raise Refusal(Status.WRONG_P1P2, f"block {command.p2:02X}, and not {loading.block % 0x100:02X}")
     loading.block += 1
     loading.octets += command.data
-    daps, start, length = _heads(loading.octets)
+    daps, start, length = heads = loading.heads or _heads(loading.octets)
+    loading.heads = heads if start else None
     require_memory(running.state, length + LOAD_FILE_EXTRA)
     missing = start + length - len(loading.octets) if start else 1  # octet at least
     if missing < 0 or (command.p1 == LAST and missing):
