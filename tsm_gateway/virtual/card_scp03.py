@@ -130,8 +130,8 @@ class SecureChannel:
             raise Refusal(Status.NOT_SECURE, "wrong C-MAC")
         if data and self.level & C_ENC:
             data = self._decipher(data)
-        cla, ins, p1, p2, _, *behind = command  # `_replace` takes as long as the cipher does
-        return Command(cla & ~SECURE_MESSAGING, ins, p1, p2, data, *behind)
+        cla, ins, p1, p2, _, expected, is_extended = command  # `_replace` takes as long as the cipher does
+        return Command(cla & ~SECURE_MESSAGING, ins, p1, p2, data, expected, is_extended)
 
     def wrap(self, answer: Answer) -> Answer:
         """`answer` as the level protects it. Errors are refusals, and go without passing here."""
