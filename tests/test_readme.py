@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tsm_gateway.envelope.tsm1 import Direction, provider_payload, seal_packet, traffic_key
 from tsm_gateway.outbound.key_handover import KeyIdentity, handover_record, read_recipient
+from tsm_gateway.provisioning.card_keys import diversify
 from tsm_gateway.secret import Secret
 from tsm_gateway.virtual.certificate import Payment, sign_payment
 from tsm_gateway.virtual.identity import new_identity
@@ -84,3 +85,14 @@ def test_every_section_the_readme_lists_is_there() -> None:
         for line in re.findall(r"^## (.*)$", text, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) == headings
+
+
+def test_the_keys_of_a_diversified_card_are_those_the_readme_states() -> None:
+    text = README.read_text("utf-8")
+    told = re.search(
+        r"master `(\w+)` and the diversification `(\w+)`\s+ENC is `(\w+)`, MAC `(\w+)`, DEK\s+`(\w+)`", text
+    )
+    assert told is not None
+    master, data, *keys = (bytes.fromhex(each) for each in told.groups())
+    found = diversify(Secret(master), data, 48, 16)
+    assert [found.enc.reveal(), found.mac.reveal(), found.dek.reveal()] == keys
