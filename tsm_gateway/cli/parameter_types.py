@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -76,7 +77,30 @@ class ElementIdType(click.ParamType[bytes]):
         return octets
 
 
+class ServiceUrlType(click.ParamType[str]):
+    """Where a channel listens; "" stands for the configured one."""
+
+    name = "url"
+
+    def convert(self, value: str, param: Parameter | None, ctx: Context | None) -> str:
+        """The URL itself."""
+        if value and not _is_service(value):
+            self.fail("a channel is given as https://host:port, without a path", param, ctx)
+        return value
+
+
+def _is_service(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # a port, or brackets, that are none
+        return False
+    more = parts.query or parts.fragment or parts.username or parts.password or parts.path not in {"", "/"}
+    return parts.scheme == "https" and bool(parts.hostname) and port != 0 and not more
+
+
 NAME: Final = NameType()
 VERSION: Final = VersionType()
 DEVICE: Final = DeviceIdType()
 ELEMENT: Final = ElementIdType()
+SERVICE_URL: Final = ServiceUrlType()

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tsm_gateway.cli.errors import InputInvalid
+from tsm_gateway.cli.parameter_types import SERVICE_URL
 from tsm_gateway.cli.virtual_delivery import deliver_through_channel_2
 from tsm_gateway.cli.virtual_enrolment import Service, url_of
 from tsm_gateway.daemon.settings import load_settings
@@ -24,6 +25,7 @@ from tsm_gateway.virtual.party_files import card_path, read_handset
 )
 @click.option(
     "--url",
+    type=SERVICE_URL,
     default="",
     help="https://tsm.example:8444; by default from [provisioning.delivery].",
 )

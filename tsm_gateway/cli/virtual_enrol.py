@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tsm_gateway.cli.errors import InputInvalid, VirtualPartyRefused
+from tsm_gateway.cli.parameter_types import SERVICE_URL
 from tsm_gateway.cli.virtual_cards import CardMakers, card_of, import_card, with_agent
 from tsm_gateway.cli.virtual_enrolment import (
     Service,
@@ -46,7 +47,10 @@ PROVIDER_FILE = "provider.json"
     help="Configuration file (TOML); by default that of the command line's front.",
 )
 @click.option(
-    "--url", default="", help="https://tsm.example:8443 of channel 1; by default from [provisioning]."
+    "--url",
+    type=SERVICE_URL,
+    default="",
+    help="https://tsm.example:8443 of channel 1; by default from [provisioning].",
 )
 @click.option(
     "--tsm-root",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tsm_gateway.cli.parameter_types import SERVICE_URL
 from tsm_gateway.virtual.agent import Agent
 from tsm_gateway.virtual.channel import Channel
 from tsm_gateway.virtual.party_files import keep_handset, read_handset
@@ -21,7 +22,7 @@ from tsm_gateway.virtual.security_domain import SecurityDomain
     required=True,
     help="handset.json of `virtual enrol`.",
 )
-@click.option("--url", required=True, help="https://tsm.example:8443 of channel 1.")
+@click.option("--url", type=SERVICE_URL, required=True, help="https://tsm.example:8443 of channel 1.")
 @click.option("--prove", is_flag=True, help="Fetch nothing: prove the key in use, as a suspension may want.")
 def rekey_command(path: Path, url: str, *, prove: bool) -> None:
     """Fetch the key package that waits, confirm it, and print the device's state.
