@@ -27,7 +27,9 @@ from tests.store.test_provisioning_damage import tamper
 from tsm_gateway.registry.card import CardKeyState
 from tsm_gateway.registry.job import JobKind, JobState
 from tsm_gateway.store.check_delivery_statements import DELIVERY_TABLES
+from tsm_gateway.store.check_delivery_store import DELIVERY_READERS
 from tsm_gateway.store.delivery_rows import load_file_row
+from tsm_gateway.store.provisioning_rows import sealed
 from tsm_gateway.store.registry_rows import RowDamaged
 from tsm_gateway.store.schema_base import metadata
 
@@ -108,6 +110,36 @@ def test_a_damaged_row_is_never_handed_out(full: SqliteStore, table: str) -> Non
     with pytest.raises(RowDamaged) as caught:
         READS[table](full)
     assert caught.value.facts == {"table": table}
+
+
+FORMS = [
+    ("card_inventory", "contents", "[]"),
+    ("card_inventory", "contents", '{"entries": [[1, "aa"]], "silent": []}'),
+    ("card_inventory", "contents", "no json"),
+    ("application", "applet_aids", "[1]"),
+    ("application", "package_version", "1"),
+    ("application", "state", "elsewhere"),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "value"), FORMS)
+def test_a_whole_row_in_another_form_is_damaged_too(
+    full: SqliteStore, table: str, column: str, value: str
+) -> None:
+    names = [each.name for each in metadata.tables[table].columns]
+    with full._writer.exclusive() as cursor:
+        row = list(cursor.execute(f"SELECT * FROM {table} LIMIT 1").fetchone())  # noqa: S608 - names of ours
+    row[names.index(column)] = value
+    (*_, crc) = sealed(*row[:-1])
+    key = names[0]
+    change = f"UPDATE {table} SET {column} = ?, crc = ? WHERE {key} = ?"  # noqa: S608 - names of ours
+    tamper(full, change, value, crc, row[0])
+    with pytest.raises(RowDamaged) as caught:
+        DELIVERY_READERS[table]([*row[:-1], crc])
+    assert caught.value.facts["table"] == table
+    assert any(
+        fault.endswith("whole, but in a form that this version does not read") for fault in full.check()
+    )
 
 
 def test_of_one_damaged_card_the_others_are_listed(full: SqliteStore) -> None:

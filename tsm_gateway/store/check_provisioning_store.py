@@ -10,6 +10,7 @@ from tsm_gateway.store.audit_statements import LIST_AUDIT, READ_AUDIT_HEAD
 from tsm_gateway.store.check_delivery_store import DELIVERY_READERS
 from tsm_gateway.store.check_statements import EVERY_ROW
 from tsm_gateway.store.provisioning_rows import (
+    OTHER_FORM,
     read_arrival,
     read_element,
     read_enrolment,
@@ -47,10 +48,17 @@ def provisioning_faults(connection: sqlite3.Connection) -> Iterator[str]:
         for row in connection.execute(EVERY_ROW[table]):
             try:
                 read(row)
-            except RowDamaged:
+            except RowDamaged as damaged:
                 key = row[0].hex() if isinstance(row[0], bytes) else row[0]
-                yield f"{table.replace('_', ' ')} {key}: the checksum does not hold"
+                yield f"{table.replace('_', ' ')} {key}: {_damage(damaged)}"
     yield from audit_faults(connection)
+
+
+def _damage(damaged: RowDamaged) -> str:
+    """A whole row may still be one that another version of the gateway wrote."""
+    if damaged.facts.get("problem") == OTHER_FORM:
+        return "whole, but in a form that this version does not read"
+    return "the checksum does not hold"
 
 
 def audit_faults(connection: sqlite3.Connection) -> Iterator[str]:

@@ -21,7 +21,7 @@ from tsm_gateway.registry.application import (
 )
 from tsm_gateway.registry.card import Card, CardContent, CardKeySet, CardKeyState, Inventory
 from tsm_gateway.registry.job import Job, JobKind, JobState
-from tsm_gateway.store.provisioning_rows import opened, sealed
+from tsm_gateway.store.provisioning_rows import formed, opened, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,13 +68,14 @@ def read_application(row: Row) -> Application:
     """The application of a row. Raises RowDamaged."""
     name, major, minor, patch, digest, provider, package_aid, *behind = opened("application", row)
     package_version, applets, java_card, size, state, published_at = behind
-    first, second = map(int, package_version.split("."))
-    return Application(
-        *(name, Version(major, minor, patch), digest, provider, package_aid),
-        (first, second),
-        tuple(map(bytes.fromhex, json.loads(applets))),
-        *(java_card, size, ApplicationState(state), published_at),
-    )
+    with formed("application"):
+        first, second = map(int, package_version.split("."))
+        return Application(
+            *(name, Version(major, minor, patch), digest, provider, package_aid),
+            (first, second),
+            tuple(map(bytes.fromhex, json.loads(applets))),
+            *(java_card, size, ApplicationState(state), published_at),
+        )
 
 
 def signature_row(signature: ApplicationSignature) -> tuple[Any, ...]:
@@ -96,8 +97,9 @@ def rule_row(rule: Rule) -> tuple[Any, ...]:
 def read_rule(row: Row) -> Rule:
     """The rule of a row. Raises RowDamaged."""
     scope, subject, application, version, wanted, made_at = opened("rule", row)
-    which = read_version(version) if version else None
-    return Rule(application, Scope(scope), subject, which, bool(wanted), made_at)
+    with formed("rule"):
+        which = read_version(version) if version else None
+        return Rule(application, Scope(scope), subject, which, bool(wanted), made_at)
 
 
 def installed_row(installed: DeviceApplication) -> tuple[Any, ...]:
@@ -109,7 +111,8 @@ def installed_row(installed: DeviceApplication) -> tuple[Any, ...]:
 def read_installed(row: Row) -> DeviceApplication:
     """The application on a device of a row. Raises RowDamaged."""
     known = DeviceApplication(*opened("device_application", row))
-    return known._replace(version=read_version(str(known.version)), state=InstallState(known.state))
+    with formed("device_application"):
+        return known._replace(version=read_version(str(known.version)), state=InstallState(known.state))
 
 
 # --- cards ---
@@ -149,12 +152,13 @@ def inventory_row(inventory: Inventory) -> tuple[Any, ...]:
 def read_inventory(row: Row) -> Inventory:
     """What the card of a row holds. Raises RowDamaged."""
     app_se, contents, free_memory, taken_at = opened("card_inventory", row)
-    told = json.loads(contents)
-    found = tuple(
-        CardContent(kind, bytes.fromhex(aid), life_cycle, bytes.fromhex(privileges))
-        for kind, aid, life_cycle, privileges in told["entries"]
-    )
-    return Inventory(app_se, found, free_memory, taken_at, tuple(told["silent"]))
+    with formed("card_inventory"):
+        told = json.loads(contents)
+        found = tuple(
+            CardContent(kind, bytes.fromhex(aid), life_cycle, bytes.fromhex(privileges))
+            for kind, aid, life_cycle, privileges in told["entries"]
+        )
+        return Inventory(app_se, found, free_memory, taken_at, tuple(told["silent"]))
 
 
 # --- jobs ---

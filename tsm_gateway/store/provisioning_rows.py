@@ -7,6 +7,7 @@ raises `RowDamaged`.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from tsm_gateway.registry.control import ControlArrival, ControlMessage, ControlState
@@ -19,10 +20,11 @@ from tsm_gateway.store.checksum import row_crc
 from tsm_gateway.store.registry_rows import RowDamaged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     Row = Sequence[Any]
 
+OTHER_FORM: Final = "another form"
 ELEMENT_COLUMNS: Final = 3  # of schema_provisioning.secure_element
 
 
@@ -37,6 +39,15 @@ def opened(table: str, row: Row) -> list[Any]:
     if row_crc(*values) != crc:
         raise RowDamaged(table=table)
     return values
+
+
+@contextmanager
+def formed(table: str) -> Iterator[None]:
+    """Around what takes a column apart: one in another form than this version writes is RowDamaged."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise RowDamaged(table=table, problem=OTHER_FORM) from None
 
 
 def enrolment_row(enrolment: Enrolment) -> tuple[Any, ...]:
@@ -78,8 +89,9 @@ def registration_row(registration: Registration) -> tuple[Any, ...]:
 def read_registration(row: Row) -> Registration:
     """The registration of a row. Raises RowDamaged."""
     known = Registration(*opened("registration", row))
-    rows = json.loads(str(known.methods))
-    methods = tuple(AuthMethod(method, bytes.fromhex(handle), at) for method, handle, at in rows)
+    with formed("registration"):
+        rows = json.loads(str(known.methods))
+        methods = tuple(AuthMethod(method, bytes.fromhex(handle), at) for method, handle, at in rows)
     return known._replace(methods=methods)
 
 
