@@ -615,6 +615,7 @@ def test_a_device_that_has_not_registered_gets_no_script(tmp_path: Path) -> None
             await handset.agent.begin()
         (line, _) = rig.logged("delivery.refused")
         assert (line["agent"], line["error"]) == (handset.agent.who.agent_id, "device-not-registered")
+        assert line["level"] == "warning"
 
     delivered(tmp_path, story)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tsm_gateway.daemon.events import Event
+from tsm_gateway.errors import Side
 
 if TYPE_CHECKING:
     from tsm_gateway.daemon.delivery_metrics import DeliveryMetrics
@@ -83,10 +84,15 @@ class DeliveryReports:
         )
 
     def refused(self, agent_id: str, device_id: str | None, error: TsmError) -> None:
-        """An agent did not get what it asked for."""
+        """An agent did not get what it asked for; an error where it is the gateway that is at fault."""
         self._metrics.refused.labels(error.code).inc()
         self._log.emit(
-            Event.DELIVERY_REFUSED, device=device_id, agent=agent_id, error=error.code, problem=str(error)
+            Event.DELIVERY_REFUSED,
+            alarm=error.side is Side.OURS,
+            device=device_id,
+            agent=agent_id,
+            error=error.code,
+            problem=str(error),
         )
 
     def alarmed(self, session: DeliverySession, undertaking: Undertaking, error: TsmError) -> None:
