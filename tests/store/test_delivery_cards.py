@@ -68,6 +68,21 @@ def test_a_batch_of_cards_is_one_entry_with_their_count(store: SqliteStore) -> N
     assert dict(entry.facts) == {"cards": "3", "issuers": "maker"}
 
 
+def test_a_key_to_verify_with_is_an_entry_a_card_and_all_or_nothing(store: SqliteStore) -> None:
+    imported(store, 10, 11)
+    head, _ = store.provisioning.audit_head()
+    with pytest.raises(NotKnown):
+        store.delivery.set_dap_key([app_se(10), app_se(12)], b"8 octets", reason="", at=LATER)
+    assert store.delivery.dap_key_counts() == {b"": 2}
+    assert store.delivery.set_dap_key([app_se(10)], b"8 octets", reason="told", at=LATER) == 1
+    assert store.delivery.set_dap_key([app_se(10)], b"8 octets", reason="told", at=LATER) == 0
+    store.flush()
+    assert store.delivery.card(app_se(10)) == card(10, dap_key=b"8 octets")
+    assert store.delivery.card_keys(app_se(10)) == [card_keys(10)]
+    assert store.delivery.dap_key_counts() == {b"": 1, b"8 octets": 1}
+    assert acts_since(store, head) == ["card.dap-key"]
+
+
 def test_no_card_is_no_entry(store: SqliteStore) -> None:
     head, generation = store.provisioning.audit_head(), store.generation
     assert store.delivery.import_cards([], reason="", at=NOW) == 0

@@ -40,13 +40,15 @@ SCANS = {
     *("COUNT_QUEUED", "COUNT_ARRIVALS"),  # along an index of nothing else
     *("COUNT_WRAPPED_BY_MASTER", "COUNT_STUCK", "COUNT_UNCONFIRMED"),  # asked by a person, now and then
     *("COUNT_INSTALLED", "COUNT_STANDING", "LIST_APPLICATIONS", "LIST_RULES"),  # and these
+    "COUNT_DAP_KEYS",  # and this
     "COUNT_OPEN_JOBS",  # along an index of nothing else
     "COUNT_GIVEN_UP",  # the same
     "REDRIVE",  # every packet, once at the start
 }
 # Bounded by what one message, one provider or one slice has.
 SORTS = {"FIND_PARTS", "FIND_EARLY", "READ_EARLY", "LIST_ADDRESSES", "READ_PROGRESS", "LIST_PROVIDERS_OF"} | {
-    *("COUNT_WRAPPED_BY_MASTER", "COUNT_INSTALLED", "COUNT_STANDING", "COUNT_OPEN_JOBS", "LIST_APPLICATIONS")
+    *("COUNT_WRAPPED_BY_MASTER", "COUNT_INSTALLED", "COUNT_STANDING", "COUNT_OPEN_JOBS", "LIST_APPLICATIONS"),
+    *("COUNT_DAP_KEYS", "COUNT_FAILED_JOBS"),
 }
 
 
@@ -73,6 +75,7 @@ def test_a_statement_finds_its_rows_by_an_index(folder: Path, name: str) -> None
         ("LIST_OPEN_JOBS", "ix_job_open"),
         ("LIST_OLD_JOBS", "ix_job_closed"),
         ("COUNT_OPEN_JOBS", "ix_job_open"),
+        ("COUNT_FAILED_JOBS", "ix_job_closed"),
     ],
 )
 def test_a_statement_of_upkeep_begins_with_the_index_made_for_it(folder: Path, name: str, index: str) -> None:

@@ -36,6 +36,7 @@ from tsm_gateway.store.delivery_statements import (
     FIND_CARD_KEYS,
     INSERT_CARD,
     LIST_CARD_KEYS,
+    PUT_CARD,
     PUT_CARD_KEYS,
     PUT_INVENTORY,
 )
@@ -77,6 +78,23 @@ def import_cards(
         issuers.add(card.issuer)
     told = facts(cards=count, issuers=" ".join(sorted(issuers)))
     return count, Act(at, "card.import", STORE, reason, told)
+
+
+def dap_key(
+    cursor: sqlite3.Cursor, app_ses: Iterable[bytes], key_id: bytes, reason: str, at: int
+) -> tuple[int, list[Act]]:
+    """Put the key that cards verify load files with; how many had another. Raises NotKnown, RowDamaged.
+
+    An act for each of them: the number of cards of one transaction is bounded by whoever calls.
+    """
+    acts = []
+    for app_se in app_ses:
+        known = find_card(cursor, app_se)
+        if known.dap_key != key_id:
+            cursor.execute(PUT_CARD, card_row(known._replace(dap_key=key_id)))
+            told = facts(key=key_id, before=known.dap_key)
+            acts.append(Act(at, "card.dap-key", app_se.hex(), reason, told))
+    return len(acts), acts
 
 
 def forget(cursor: sqlite3.Cursor, app_se: bytes, reason: str, at: int) -> Act:

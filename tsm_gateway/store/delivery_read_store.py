@@ -26,6 +26,8 @@ from tsm_gateway.store.delivery_rows import (
     read_signature,
 )
 from tsm_gateway.store.delivery_statements import (
+    COUNT_DAP_KEYS,
+    COUNT_FAILED_JOBS,
     COUNT_INSTALLED,
     COUNT_OPEN_JOBS,
     COUNT_STANDING,
@@ -173,6 +175,14 @@ class DeliveryReads:
 
         return self._page(behind, lambda row: row[0], read_card, after, limit)
 
+    def dap_key_counts(self) -> dict[bytes, int]:
+        """Key id (8 octets; empty = the gateway's present key) -> how many cards verify load files with it.
+
+        From any thread, blocking: every card is looked at.
+        """
+        with reading(self._path, self._health) as reader:
+            return dict(reader.rows(COUNT_DAP_KEYS))
+
     def card_keys(self, app_se: bytes) -> list[CardKeySet]:
         """The key sets of a card, newest first: PENDING, CURRENT, TRANSPORT, RETIRED."""
         found = [read_card_keys(row) for row in self._people.rows(LIST_CARD_KEYS, (app_se,))]
@@ -215,6 +225,15 @@ class DeliveryReads:
         with reading(self._path, self._health) as reader:
             counts = dict(reader.rows(COUNT_OPEN_JOBS))
         return counts.get(JobState.QUEUED.value, 0), counts.get(JobState.ACTIVE.value, 0)
+
+    def failed_jobs(self, *, since: int) -> dict[tuple[JobKind, str], int]:
+        """(kind, reason) -> how many jobs failed so since Unix second `since`, of those that are still kept.
+
+        From any thread, blocking; along the index of closed jobs by age.
+        """
+        with reading(self._path, self._health) as reader:
+            rows = reader.rows(COUNT_FAILED_JOBS, (since,))
+        return {(JobKind(kind), reason): count for kind, reason, count in rows}
 
     # --- all ---
 

@@ -101,12 +101,15 @@ COUNT_STANDING: Final = compiled(
 # --- cards ---
 
 INSERT_CARD: Final = insert_row(card)
+PUT_CARD: Final = put_row(card)
 FIND_CARD: Final = _find(card, "app_se")
 DELETE_CARD: Final = _delete(card, "app_se")
 LIST_CARDS: Final = compiled(
     limited(select(card).where(card.c.app_se > given("after")).order_by(card.c.app_se), "limit"),
     *("after", "limit"),
 )
+
+COUNT_DAP_KEYS: Final = compiled(select(card.c.dap_key, func.count()).group_by(card.c.dap_key))
 
 PUT_CARD_KEYS: Final = put_row(card_key)
 FIND_CARD_KEYS: Final = _find(card_key, "app_se", "kvn")
@@ -161,6 +164,12 @@ LIST_OPEN_JOBS: Final = compiled(
     *("after", "limit"),
 )
 COUNT_OPEN_JOBS: Final = compiled(select(job.c.state, func.count()).where(_open).group_by(job.c.state))
+COUNT_FAILED_JOBS: Final = compiled(
+    select(job.c.kind, job.c.reason, func.count())
+    .where(_closed, job.c.state == fixed(JobState.FAILED), job.c.changed_at >= given("since"))
+    .group_by(job.c.kind, job.c.reason),
+    "since",
+)
 # Closed jobs of a device above the newest so many.
 LIST_SURPLUS_JOBS: Final = compiled(
     select(job.c.job_id)

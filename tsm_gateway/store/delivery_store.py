@@ -116,6 +116,17 @@ class DeliveryStore(DeliveryReads):
                 audit_store.append(cursor, self._actor, act)
             return count
 
+    def set_dap_key(self, app_ses: Iterable[bytes], key_id: bytes, *, reason: str, at: int) -> int:
+        """Say with which key (8 octets) cards verify load files; how many had another until now.
+
+        One entry of the audit log each. Give a slice at a time, and flush behind it.
+        """
+        with self._writer.transaction() as cursor:
+            count, acts = card_store.dap_key(cursor, app_ses, key_id, reason, at)
+            for act in acts:
+                audit_store.append(cursor, self._actor, act)
+            return count
+
     def forget_card(self, app_se: bytes, *, reason: str, at: int) -> None:
         """Delete a card, its key sets and its inventory; open jobs of its device are cancelled."""
         with self._writer.transaction() as cursor:
