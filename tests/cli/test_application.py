@@ -22,7 +22,12 @@ from tests.cli.deliveries import (
     publish,
 )
 from tests.cli.life import D, device_id, put, store_of
-from tsm_gateway.cli.application_key import ApplicationKeyMismatch, Signing, present_certificate
+from tsm_gateway.cli.application_key import (
+    ApplicationKeyMismatch,
+    Signing,
+    earlier_certificate,
+    present_certificate,
+)
 from tsm_gateway.cli.application_words import span
 from tsm_gateway.provisioning.cap_file import read_cap
 from tsm_gateway.provisioning.signing import (
@@ -357,6 +362,39 @@ def test_an_older_certificate_may_be_named(shop: Site) -> None:
     assert (result.code, "[pki-unfit]" in result.err) == (2, True), result.err
     shop.done("application", "sign", PAY, "--signed-by", first)
     assert len(signatures_of(shop)) == 2
+
+
+def test_an_earlier_key_adds_its_signature_for_cards_that_verify_with_it(shop: Site) -> None:
+    publish(shop)
+    pki = shop.folder / "pki"
+    shop.done("pki", "renew", "application-signing", "--new-key")
+    publish(shop, SECOND)
+    old, certificate = pki / "application-signing.key.old", pki / "application-signing.pem.old"
+    options = ("application", "sign", PAY, "--version", SECOND, "--also-for", certificate)
+    assert shop(*options).code == 2, "the present key is not that certificate's"
+    result = shop(*options, "--key", pki / "application-signing.key")
+    assert (result.code, "[application-key-mismatch]" in result.err) == (2, True)
+    told = shop.done(*options, "--key", old)
+    assert "application retry" in told.err
+    earlier = application_key(earlier_certificate(certificate).public_key())
+    present = application_key(present_certificate(shop.config).public_key())
+    stored = signatures_of(shop, SECOND)
+    assert all(is_signed(key, stored[0].digest, stored) for key in (earlier, present))
+    assert "nothing to do" in shop.done(*options, "--key", old).err
+    assert len(audited(shop, "application.sign")) == 1
+
+
+def test_an_earlier_key_signs_nothing_that_nobody_published(shop: Site) -> None:
+    publish(shop)
+    planted(shop)
+    pki = shop.folder / "pki"
+    shop.done("pki", "renew", "application-signing", "--new-key")
+    keys = ("--key", pki / "application-signing.key.old", "--also-for", pki / "application-signing.pem.old")
+    result = shop("application", "sign", "--all", *keys)
+    assert (result.code, "[application-origin-unknown]" in result.err) == (1, True)
+    assert signatures_of(shop, Version(9, 9, 9)) == []
+    result = shop("application", "sign", PAY, "--key", keys[1], "--also-for", pki / "key-delivery.pem")
+    assert (result.code, "[pki-unfit]" in result.err) == (2, True)
 
 
 def test_a_row_that_only_says_it_is_by_the_present_key_is_no_signature(shop: Site) -> None:

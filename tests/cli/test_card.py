@@ -13,11 +13,13 @@ import pytest
 
 from tests.cli.deliveries import audited, configure, lines, manifest
 from tests.cli.life import NOW, D, device_id, put, store_of
-from tsm_gateway.cli import card_import
+from tsm_gateway.cli import card_import, card_show
+from tsm_gateway.cli.application_key import present_certificate
 from tsm_gateway.keys.master_store import read_master
 from tsm_gateway.keys.wrap import card_place, unwrap
 from tsm_gateway.provisioning.card_key_octets import split_keys
 from tsm_gateway.provisioning.card_keys import diversify
+from tsm_gateway.provisioning.signing import application_key, key_id_of
 from tsm_gateway.registry.card import CardContent, CardKeySet, CardKeyState, Inventory
 from tsm_gateway.registry.job import JobKind, JobState
 from tsm_gateway.secret import Secret
@@ -326,6 +328,62 @@ def test_forgetting_asks_and_warns_of_keys_that_only_we_have(
     assert (entry.subject, entry.reason) == (HEX, "destroyed")
     assert site("card", "forget", HEX, "--yes").code == 4
     assert audited(site, "card.forget")[-1].outcome == "refused"
+
+
+# --- the key that cards verify load files with ---
+
+
+def dap_keys(site: Site) -> list[bytes]:
+    with store_of(site) as store:
+        return [each.dap_key for each in store.delivery.cards()]
+
+
+def test_a_key_that_the_issuer_replaced_is_told_card_by_card(site: Site) -> None:
+    take(site, *many(1, 2))
+    told = site.done("card", "dap-key", HEX, "--key-id", "01" * 8, "--reason", "ticket 7").out
+    assert told.startswith("1 of 1 cards verify with key 0101010101010101")
+    assert dap_keys(site) == [b"\x01" * 8, b""]
+    (entry,) = audited(site, "card.dap-key")
+    assert (entry.subject, entry.reason) == (HEX, "ticket 7")
+    assert dict(entry.facts)["key"] == "01" * 8
+    assert "0 of 1 cards" in site.done("card", "dap-key", HEX, "--key-id", "01" * 8).out
+    assert len(audited(site, "card.dap-key")) == 1
+
+
+def test_all_cards_of_an_issuer_get_the_key_of_a_certificate_in_slices(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_show, "SLICE", 2)
+    configure(site)
+    take(site, *many(1, 2, 3))
+    site.done("card", "import", manifest(site, *many(4)), "--issuer", "other")
+    certificate = site.folder / "pki" / "application-signing.pem"
+    result = site.done("card", "dap-key", "--issuer", "maker", "--certificate", certificate)
+    assert ("3 of 3 cards" in result.out, "2 cards looked at, 2 changed" in result.err) == (True, True)
+    key_id = key_id_of(application_key(present_certificate(site.config).public_key()))
+    assert dap_keys(site) == [key_id] * 3 + [b""]
+    assert len(audited(site, "card.dap-key")) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((HEX,), 2),
+        (("--key-id", "01" * 8), 2),
+        ((HEX, "--issuer", "maker", "--key-id", "01" * 8), 2),
+        ((HEX, "--key-id", "01" * 7), 2),
+        ((HEX, "--key-id", "xy"), 2),
+        ((HEX, "--key-id", "01" * 8, "--certificate", "x.pem"), 2),
+        ((HEX, "0f" * 8, "--key-id", "01" * 8), 4),
+        (("--issuer", "nobody", "--key-id", "01" * 8), 4),
+    ],
+)
+def test_which_cards_and_which_key_is_said_once_and_all_or_none_is_changed(
+    site: Site, arguments: tuple[str, ...], code: int
+) -> None:
+    take(site, CARD)
+    assert site("card", "dap-key", *arguments).code == code
+    assert dap_keys(site) == [b""]
 
 
 # --- jobs ---

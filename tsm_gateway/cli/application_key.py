@@ -42,7 +42,7 @@ KEY_HELP = (
 
 
 class ApplicationKeyMismatch(TsmError):
-    """This is not the key of the application-signing certificate: nothing it signs would be sent."""
+    """This is not the key of the certificate it was to sign under."""
 
     code, side, temporary = "application-key-mismatch", Side.OURS, False
 
@@ -68,13 +68,16 @@ class Signing(NamedTuple):
         return signature
 
 
-def signing_with(config_path: Path, key: str | None) -> Signing:
-    """What to sign with; `key`: see KEY_HELP.
+def signing_with(config_path: Path, key: str | None, earlier: Path | None = None) -> Signing:
+    """What to sign with; `key`: see KEY_HELP. `earlier`: its certificate, where it is not the present one.
 
-    Raises what `present_certificate` raises, PkiFileMissing and the other errors of a key's file,
-    SecretUnreadable, ApplicationKeyMismatch, ApplicationKeyUnfit.
+    Raises what `present_certificate` or `earlier_certificate` raises, PkiFileMissing and the other errors of
+    a key's file, SecretUnreadable, ApplicationKeyMismatch, ApplicationKeyUnfit.
     """
-    certificate = present_certificate(config_path, at=int(time.time()))
+    if earlier is None:
+        certificate = present_certificate(config_path, at=int(time.time()))
+    else:
+        certificate = earlier_certificate(earlier)
     return Signing.of(
         FileSigner(read_key(Use.APPLICATION_SIGNING.value, _octets(config_path, key))), certificate
     )
@@ -94,6 +97,13 @@ def certificate_of(settings: Settings | None, folder: Path, *, at: int | None = 
     certificate = read_certificate(str(path), read_file(path))
     if at is not None:
         check_fit(Use.APPLICATION_SIGNING, certificate, at, None)
+    return certificate
+
+
+def earlier_certificate(path: Path) -> Certificate:
+    """An application-signing certificate, which may have ended since. Raises PkiFileMissing, PkiUnfit."""
+    certificate = read_certificate(str(path), read_file(path))
+    check_fit(Use.APPLICATION_SIGNING, certificate, int(certificate.not_valid_after_utc.timestamp()), None)
     return certificate
 
 

@@ -41,12 +41,23 @@ NEXT: Final = (
     "replaced. Signatures by earlier keys are kept"
 )
 
+NEXT_ALSO: Final = (
+    "next: cards that verify with this earlier key are sent its signature; `application retry` where an "
+    "application failed for want of it"
+)
+
 
 @click.command()
 @click.argument("name", type=NAME, required=False)
 @click.option("--version", type=VERSION, help="[default: the newest that is not retired]")
 @click.option("--all", "every", is_flag=True, help="Every version that is not retired.")
 @click.option("--key", help=KEY_HELP)
+@click.option(
+    "--also-for",
+    type=FILE,
+    metavar="CERT.pem",
+    help="The earlier certificate of --key: add its signature, for cards that verify with it still.",
+)
 @click.option(
     "--signed-by",
     type=FILE,
@@ -63,6 +74,7 @@ def sign(  # noqa: PLR0913 - click's values, one per option
     name: str | None,
     version: Version | None,
     key: str | None,
+    also_for: Path | None,
     signed_by: tuple[Path, ...],
     cap: Path | None,
     *,
@@ -74,6 +86,10 @@ def sign(  # noqa: PLR0913 - click's values, one per option
     After `pki renew application-signing --new-key` nothing is sent before it is signed anew. What the present
     key has signed is left as it is.
 
+    A card verifies with the key its issuer put there, and that may be an earlier one: with --also-for the
+    earlier --key adds a signature for such cards. The present key has to have signed the version as well, or
+    nothing is sent. Once the issuer replaced the key on the cards: `card dap-key`.
+
     The database is not believed: signed anew is what the key of an application-signing certificate has
     signed before, that of the present one, of the one that `pki renew` put aside as .old, or of one you name
     with --signed-by. Where none of them has, give the CAP file again: it is signed if it gives the very load
@@ -83,13 +99,17 @@ def sign(  # noqa: PLR0913 - click's values, one per option
     Examples: tsm-gateway application sign --all
               tsm-gateway application sign pay --version 1.0.0 --key /media/key/application-signing.key
               tsm-gateway application sign pay --version 1.0.0 --cap pay.cap
+              tsm-gateway application sign --all --key application-signing.key.old --also-for \
+application-signing.pem.old
     """
     if every == (name is not None) or (every and version is not None):
         raise InputInvalid(what="NAME or --all", problem="give one of them; --version goes with NAME")
     if cap is not None and (version is None or signed_by):
         raise InputInvalid(what="--cap", problem="goes with NAME --version, and without --signed-by")
+    if also_for is not None and key is None:
+        raise InputInvalid(what="--also-for", problem="goes with --key, the earlier key of that certificate")
     settings, at = read_settings(config_path), int(time.time())
-    signing = signing_with(config_path, key)
+    signing = signing_with(config_path, key, also_for)
     origin = by_cap(cap) if cap is not None else by_certificates(config_path, signed_by)
     with existing_store(settings) as store:
         chosen = [version_of(store, name, version)] if name is not None else _published(store)
@@ -98,7 +118,8 @@ def sign(  # noqa: PLR0913 - click's values, one per option
         show_rows(rows, COLUMNS, form)
     if refusals:
         raise refusals[0]
-    click.echo(NEXT if any(row["signed"] for row in rows) else "nothing to do: all is signed", err=True)
+    then = NEXT if also_for is None else NEXT_ALSO
+    click.echo(then if any(row["signed"] for row in rows) else "nothing to do: all is signed", err=True)
 
 
 def _published(store: SqliteStore) -> list[Application]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tsm_gateway.cli import card_job, card_show
+from tsm_gateway.cli.card_dap_key import dap_key
 from tsm_gateway.cli.card_import import import_command
 from tsm_gateway.cli.in_order import InOrder
 
@@ -17,5 +18,12 @@ def card() -> None:
     """
 
 
-for each in (import_command, card_show.list_command, card_show.show, *card_job.COMMANDS, card_show.forget):
+for each in (
+    import_command,
+    card_show.list_command,
+    card_show.show,
+    *card_job.COMMANDS,
+    dap_key,
+    card_show.forget,
+):
     card.add_command(each)

@@ -51,16 +51,16 @@ def list_command(config_path: Path, issuer: str | None, limit: int | None, form:
     Example: tsm-gateway card list --issuer maker -o jsonl
     """
     with existing_store(read_settings(config_path)) as store:
-        found = (each for each in _cards(store) if issuer in {None, each.issuer})
+        found = (each for cards in slices_of_cards(store) for each in cards if issuer in {None, each.issuer})
         shown = found if limit is None else (each for each, _ in zip(found, range(limit), strict=False))
         show_rows(map(card_row, shown), LISTED, form)
 
 
-def _cards(store: SqliteStore) -> Iterator[Card]:
+def slices_of_cards(store: SqliteStore) -> Iterator[list[Card]]:
     """All of them, a slice at a time."""
     after = b""
     while found := store.delivery.cards(after=after, limit=SLICE):
-        yield from found
+        yield found
         after = found[-1].app_se
 
 

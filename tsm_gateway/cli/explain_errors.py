@@ -194,8 +194,10 @@ REMEDIES: Mapping[str, str] = {
     "`tsm_provisioning_delivery_sessions_open` and whether agents leave sessions half done.",
     "agent-silent": "Nothing: the job is begun again when the agent comes. If it happens again and again, "
     "the handset loses its connection, or its card.",
-    "application-not-signed": "Sign it with the key the card verifies with: `application sign`, then "
-    "`application retry`.",
+    "application-not-signed": "`application sign --all` where the present key has not signed it. Where the "
+    "card verifies with an earlier key (`card show`: dap_key), `application sign NAME --version V --key "
+    "OLDKEY --also-for OLDCERT.pem` adds its signature; once the issuer replaced the key on the cards, "
+    "`card dap-key` says so. Then `application retry`.",
     "application-gone": "Queue the job anew: for an application that was published, and for parameters for "
     "one that belongs to a provider, while [provisioning.delivery] gateway_number is known.",
     "delivery-off": "Restart provisioning: [provisioning.delivery] is gone from its settings.",
@@ -206,7 +208,8 @@ REMEDIES: Mapping[str, str] = {
     "cap-malformed": "Convert the application anew with the Java Card converter (compact format), and give "
     "the .cap file it wrote.",
     "application-key-mismatch": "Name the right key with --key; or, if the key was replaced, the new "
-    "certificate in [provisioning.delivery] signing_certificate.",
+    "certificate in [provisioning.delivery] signing_certificate. To sign with an earlier key for cards that "
+    "verify with it still, name its certificate: `application sign --key OLDKEY --also-for OLDCERT.pem`.",
     "application-origin-unknown": "Sign it from the CAP file it was published from: `application sign NAME "
     "--version V --cap FILE`. Where an older application-signing certificate was kept, name that with "
     "--signed-by. If nobody published this version, whoever may write the database put it there: "
