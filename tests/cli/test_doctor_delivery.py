@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.deliveries import FIRST, PAY, SECOND, assign, configure, loaded, publish
-from tests.cli.life import D, device_id, put, store_of
+from tests.cli.deliveries import FIRST, PAY, SECOND, assign, configure, loaded, manifest, publish
+from tests.cli.life import NOW, D, device_id, put, store_of
 from tests.provisioning.authority import Authority, pem
 from tsm_gateway.cli import doctor_delivery
+from tsm_gateway.cli.card_job import new_job
 from tsm_gateway.registry.audit import REFUSED, AuditEntry
 from tsm_gateway.registry.job import JobKind
 
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Site
 
 DAY = 86_400
-CHECKS = {"applications", "rules", "deliveries", "exclusion guard", "certificate channel-2"}
+CHECKS = {
+    "applications",
+    "rules",
+    "jobs",
+    "cards' DAP keys",
+    "deliveries",
+    "exclusion guard",
+    "certificate channel-2",
+}
 ALARM = "secret-bound-for-app-element"
 
 
@@ -111,6 +120,54 @@ def test_failures_are_counted_by_version(shop: Site) -> None:
     loaded(shop, device_id(1))
     ((verdict, text),) = found(shop)["deliveries"]
     assert (verdict, text) == ("WARN", "applications failed on devices: pay 1.0.0 on 2")
+
+
+def test_cards_whose_key_has_not_signed_the_newest_version_are_counted(shop: Site) -> None:
+    publish(shop)
+    pki = shop.folder / "pki"
+    cards = [b"app-%08d" % number for number in (1, 2)]
+    shop.done("card", "import", manifest(shop, *cards), "--issuer", "maker")
+    assert "cards' DAP keys" not in found(shop), "they verify with whatever is present"
+    certificate = pki / "application-signing.pem"
+    shop.done("card", "dap-key", "--issuer", "maker", "--certificate", certificate)
+    assert "cards' DAP keys" not in found(shop)
+    shop.done("pki", "renew", "application-signing", "--new-key")
+    shop.done("application", "sign", "--all")
+    assert "cards' DAP keys" not in found(shop), "signatures by earlier keys are kept"
+    publish(shop, SECOND)
+    ((verdict, text),) = found(shop)["cards' DAP keys"]
+    assert (verdict, "pay 1.1.0 by key" in text, "of 2 cards" in text, "1.0.0" in text) == (
+        *("WARN", True, True),
+        False,
+    )
+    keys = ("--key", pki / "application-signing.key.old", "--also-for", pki / "application-signing.pem.old")
+    shop.done("application", "sign", "--all", *keys)
+    assert "cards' DAP keys" not in found(shop)
+
+
+def test_jobs_that_failed_on_cards_are_counted_by_kind_and_reason_for_a_week(
+    shop: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(shop)
+    for number in (1, 2, 3):
+        device = put(shop, number, D.ACTIVE) if number > 1 else device_id(1)
+        with store_of(shop) as store:
+            job = new_job(device, JobKind.RENEW_KEYS, reason="", at=NOW)
+            store.delivery.queue([job], [], at=NOW)
+            store.flush()
+            store.delivery.begin(job.job_id, at=NOW)
+            store.delivery.fail(job.job_id, reason="card-not-authentic", at=NOW + 5)
+            store.flush()
+    loaded(shop, device_id(2), failed="card-memory-full")
+    shown = shop.done("device", "show", device_id(1), "-o", "json").json
+    assert [(each["kind"], each["state"], each["reason"]) for each in shown["jobs"]] == [
+        ("renew-keys", "failed", "card-not-authentic")
+    ]
+    monkeypatch.setattr("time.time", lambda: float(NOW + 7 * DAY))
+    told = "3 x renew-keys for card-not-authentic, 1 x install for card-memory-full"
+    assert found(shop)["jobs"] == [("WARN", f"in the last 7 days failed on cards: {told}")]
+    monkeypatch.setattr("time.time", lambda: float(NOW + 7 * DAY + 6))
+    assert "jobs" not in found(shop)
 
 
 def test_a_removal_that_waits_is_no_failure(shop: Site) -> None:

@@ -12,6 +12,7 @@ from tsm_gateway.cli.device_life import row_of
 from tsm_gateway.cli.output import output_option, show_record, show_rows, when
 from tsm_gateway.registry.device import KeyState
 from tsm_gateway.registry.errors import NotKnown
+from tsm_gateway.registry.job import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ METHODS = ("method", "handle_hash", "enrolled_at")
 CONTROLS = ("kid", "state", "attempts", "due_at", "changed_at", "reason")
 WAITING, CONFIRMED, REPLACED = "waiting", "confirmed", "replaced"  # what became of a key package
 BY_HAND = "by hand"
+SHOWN = frozenset({JobState.QUEUED, JobState.ACTIVE, JobState.FAILED})  # jobs; the store keeps the newest
 
 
 @click.command()
@@ -40,7 +42,8 @@ BY_HAND = "by hand"
 def show(config_path: Path, device_id: str, form: Form) -> None:
     """Show a device: who vouches for it, its elements and methods, its keys, what it has and waits for.
 
-    `app se` is the id of its app SE: `card show` tells of that. Jobs are those that are open.
+    `app se` is the id of its app SE: `card show` tells of that. Jobs are those that are open,
+    and among the newest 20 those that failed.
 
     A key has a package when it was made over channel 1: `waiting` until the crypto SE has confirmed it.
     Neither a key nor a template is ever shown; a handle's hash names the template and tells nothing of it.
@@ -55,7 +58,7 @@ def show(config_path: Path, device_id: str, form: Form) -> None:
         windows = {key.kid: store.registry.window_of(key.kid) for key in standing.keys}
         controls = store.provisioning.controls(device_id)
         applications = store.delivery.on_device(device_id)
-        jobs = store.delivery.jobs(device_id, open_only=True)
+        jobs = [each for each in store.delivery.jobs(device_id) if each.state in SHOWN]
     record: Row = {**row_of(standing.device), **_enrolled(standing), **_registered(standing)}
     record |= _suspended(standing)
     tables = {

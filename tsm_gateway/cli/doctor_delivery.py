@@ -39,8 +39,11 @@ def examine_delivery(settings: Settings) -> Iterator[Finding]:
         with existing_store(settings, accept_rollback=True) as store:
             yield from _catalogue(store, settings)
             yield from _rules(store)
+            yield from _dap_keys(store)
             yield from _failures(store)
-            yield from _alarms(store, int(time.time()))
+            now = int(time.time())
+            yield from _failed_jobs(store, now)
+            yield from _alarms(store, now)
     except TsmError:
         return
 
@@ -75,6 +78,31 @@ def _unsigned(store: SqliteStore, settings: Settings, published: Sequence[Applic
         for each in published
         if not is_signed(present, each.digest, store.delivery.signatures(each.digest))
     ]
+
+
+def _dap_keys(store: SqliteStore) -> Iterator[Finding]:
+    """Cards that would refuse what is newest: the key they verify with has not signed it."""
+    newest: dict[str, Application] = {}
+    for each in _published(store.delivery.applications()):  # the newest version first
+        newest.setdefault(each.name, each)
+    signed = {each: _key_ids(store, each.digest) for each in newest.values()}
+    wanting = {
+        f"{_title(each)} by key {dap_key.hex()} of {count} cards"
+        for dap_key, count in store.delivery.dap_key_counts().items()
+        for each, key_ids in signed.items()
+        if dap_key and dap_key not in key_ids
+    }
+    if wanting:
+        text = f"cards verify with a key that has not signed the newest version: {_some(sorted(wanting))}"
+        fix = (
+            "`application sign NAME --version V --key OLDKEY --also-for OLDCERT.pem`; `card dap-key`, once "
+            "the issuer replaced the key on the cards"
+        )
+        yield warned("cards' DAP keys", text, fix)
+
+
+def _key_ids(store: SqliteStore, digest: bytes) -> frozenset[bytes]:
+    return frozenset(each.key_id for each in store.delivery.signatures(digest))
 
 
 def _rules(store: SqliteStore) -> Iterator[Finding]:
@@ -112,6 +140,19 @@ def _failures(store: SqliteStore) -> Iterator[Finding]:
     if failures:
         fix = "`device show` and `audit list --action application.fail` tell why; then `application retry`"
         yield warned("deliveries", f"applications failed on devices: {_some(sorted(failures))}", fix)
+
+
+def _failed_jobs(store: SqliteStore, now: int) -> Iterator[Finding]:
+    """What was given up of late, of jobs on cards themselves as well."""
+    counts = store.delivery.failed_jobs(since=now - ALARM_DAYS * DAY_S)
+    if counts:
+        most = sorted(counts.items(), key=lambda each: (-each[1], each[0][0].value, each[0][1]))
+        told = _some([f"{count} x {kind.value} for {reason}" for (kind, reason), count in most])
+        fix = (
+            "`explain` the reason; `device show ID` lists a device's. Then `application retry`, or for the "
+            "card itself `card renew-keys`, `card inventory`; wrong keys: `card forget`, `card import`"
+        )
+        yield warned("jobs", f"in the last {ALARM_DAYS} days failed on cards: {told}", fix)
 
 
 def _alarms(store: SqliteStore, now: int) -> Iterator[Finding]:
