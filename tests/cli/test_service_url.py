@@ -28,9 +28,8 @@ WRONG = (
 def test_a_url_that_is_no_channel_s_is_told_in_a_sentence(site: Site, command: str, url: str) -> None:
     handset = site.folder / "handset.json"
     handset.write_text("{}", "ascii")
-    options = {
-        "enrol": ("--tsm-root", handset, "--issuer", site.folder, "--provider", "sp:shop")
-        + ("--provider-msisdn", "+4930999000", "--out", site.folder / "out")
-    }.get(command, ("--handset", handset))
+    provider = ("--provider", "sp:shop", "--provider-msisdn", "+4930999000")
+    enrol = ("--tsm-root", handset, "--issuer", site.folder, *provider, "--out", site.folder / "out")
+    options = enrol if command == "enrol" else ("--handset", handset)
     result = site("virtual", command, *options, "--url", url)
     assert (result.code, "https://host:port" in result.err) == (2, True), result

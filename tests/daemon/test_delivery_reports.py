@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +12,11 @@ from tsm_gateway.daemon.delivery_metrics import DeliveryMetrics
 from tsm_gateway.daemon.delivery_reports import DeliveryReports
 from tsm_gateway.daemon.logs import configure
 from tsm_gateway.daemon.provisioning_metrics import ProvisioningMetrics
-from tsm_gateway.errors import TsmError
 from tsm_gateway.keys.errors import KeyUnwrapFailed
 from tsm_gateway.provisioning.card_errors import CardNotAuthentic
+
+if TYPE_CHECKING:
+    from tsm_gateway.errors import TsmError
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,69 @@ def test_tokens_are_signed_with_a_p256_key_that_serves_nothing_else(
         read(GOOD.replace(HEAD, f'{HEAD}token_key = "file:{{here}}/{key}"\n'))
 
 
+@pytest.fixture
+def thorough(made: Path, tmp_path: Path) -> Callable[..., list[Problem]]:
+    """What `config check` finds."""
+
+    def thorough(text: str) -> list[Problem]:
+        path = tmp_path / "gateway.toml"
+        path.write_text(text.replace("{here}", str(made)))
+        try:
+            load_settings(path, process=Process.PROVISIONING, thorough=True)
+        except SettingsErrors as errors:
+            return list(errors.problems)
+        return []
+
+    return thorough
+
+
+def test_a_thorough_check_passes_what_is_good(thorough: Callable[..., list[Problem]]) -> None:
+    assert thorough(GOOD) == []
+    assert thorough(GOOD.replace(HEAD, f'{HEAD}token_key = "file:{{here}}/token.key"\n')) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "says"),
+    [
+        ("{here}/pki/agents.pem", "{here}/anchors.pem", "issuer[0].anchors", "issues crypto SEs"),
+        ("application-signing.pem", "channel-2.pem", "signing_certificate", "its key is that of channel-2"),
+        ("application-signing.pem", "channel-1.pem", "signing_certificate", "its key is that of channel-1"),
+        ("application-signing.pem", "key-delivery.pem", "signing_certificate", "that of key-delivery"),
+        ("application-signing.pem", "root.pem", "signing_certificate", "cA has to be unset"),
+        ("application-signing.pem", "channel-2.key", "signing_certificate", "no readable certificate"),
+        ("pki/channel-2", "pki/channel-1", "certificate", "its key is that of channel-1"),
+    ],
+)
+def test_a_thorough_check_tells_whose_key_serves_two_uses(
+    thorough: Callable[..., list[Problem]], old: str, new: str, key: str, says: str
+) -> None:
+    (problem,) = thorough(GOOD.replace(old, new))
+    assert problem.key == f"provisioning.delivery.{key}"
+    assert says in problem.problem
+    assert "`pki init`" in problem.suggestion
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("pki/application-signing.key", "its key is that of application-signing"),
+        ("pki/channel-1.key", "its key is that of channel-1"),
+        ("pki/agents.key", "its key is that of anchor 1 of agents"),
+        ("rsa-token.key", "it has to be a key over EC P-256"),
+    ],
+)
+def test_a_thorough_check_tells_of_a_token_key_that_will_not_do(
+    thorough: Callable[..., list[Problem]], made: Path, key: str, says: str
+) -> None:
+    rsa_key = made / "rsa-token.key"
+    rsa_key.touch(mode=0o600)
+    rsa_key.write_bytes(key_pem(rsa.generate_private_key(65537, 2048)))
+    (problem,) = thorough(GOOD.replace(HEAD, f'{HEAD}token_key = "file:{{here}}/{key}"\n'))
+    assert problem.key == "provisioning.delivery.token_key"
+    assert says in problem.problem
+    assert "openssl" in problem.suggestion
+
+
 def test_a_signing_certificate_that_has_ended_is_refused(
     read: Callable[..., Sources], tmp_path: Path
 ) -> None:

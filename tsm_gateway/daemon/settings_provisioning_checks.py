@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from tsm_gateway.daemon.settings_delivery import DeliverySettings
+from tsm_gateway.daemon.settings_delivery_checks import DELIVERY, check_delivery_keys
 from tsm_gateway.daemon.settings_fields import is_loopback, split_host
 from tsm_gateway.daemon.settings_issuer import AgentIssuerSettings, IssuerSettings
 from tsm_gateway.daemon.settings_model import MetricsSettings
@@ -37,7 +38,6 @@ FROM_ISSUER = {  # setting -> what to do
     "crls": "fetch the list of this authority again from the SE issuer",
 }
 PAIRS = (("certificate", "key"), ("key_delivery_certificate", "key_delivery_key"))
-DELIVERY = (SECTION, "delivery")
 DELIVERY_PAIRS = (("certificate", "key"),)
 
 
@@ -55,7 +55,8 @@ def check_provisioning(document: Mapping[str, object]) -> Iterator[Finding]:
 def check_provisioning_to_run(document: Mapping[str, object], *, thorough: bool) -> Iterator[Finding]:
     """What the process needs beside: a section, an issuer, keys, certificates and lists that can be read.
 
-    `thorough` reads lists to their end, too, as the process does itself once the settings are good.
+    `thorough` reads lists to their end, too, and compares keys, as the process does itself once the settings
+    are good.
     """
     if SECTION not in document:
         fields = ProvisioningSettings.model_fields
@@ -70,7 +71,11 @@ def check_provisioning_to_run(document: Mapping[str, object], *, thorough: bool)
     for path, issuer in _issuers((SECTION,), section):
         yield from _whole(path, issuer, IssuerSettings) if thorough else _issuer_files(path, issuer)
     if "delivery" in section:
-        yield from _check_delivery_to_run(_delivery(document), thorough=thorough)
+        delivery = _delivery(document)
+        yield from _check_delivery_to_run(delivery, thorough=thorough)
+        if thorough:
+            agents = _issuers(DELIVERY, delivery)
+            yield from check_delivery_keys(section, delivery, _issuers((SECTION,), section), agents)
 
 
 def _check_delivery_to_run(delivery: Table, *, thorough: bool) -> Iterator[Finding]:
