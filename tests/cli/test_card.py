@@ -77,7 +77,7 @@ def test_cards_of_a_manifest_are_kept_wrapped_and_open_again(site: Site) -> None
     path = manifest(site, *many(1, 2))
     first = json.loads(path.read_text("ascii").splitlines()[0])
     result = site.done("card", "import", path, "--issuer", "maker", "-o", "json")
-    assert result.json == {"issuer": "maker", "imported": 2, "already_known": 0}
+    assert result.json == {"issuer": "maker", "imported": 2, "already_known": 0, "conflicts": 0}
     assert "destroy the manifest" in result.err
     keys, receipt = opened(site, CARD)
     assert (keys.kvn, receipt) == (48, None)
@@ -189,13 +189,19 @@ def test_a_known_card_names_its_line_and_what_was_kept_stays(
     monkeypatch.setattr(card_import, "SLICE", 2)
     take(site, *many(4))
     path = manifest(site, *many(1, 2, 3, 4, 5))
+    with path.open("a", encoding="ascii") as file:
+        file.write(path.read_text("ascii").splitlines()[0] + "\n")
     result = site("card", "import", path, "--issuer", "maker")
     assert (result.code, "line=4" in result.err, many(4)[0].hex() in result.err) == (6, True, True)
     assert "kept are 2 cards" in result.err
     assert sorted(cards_of(site)) == many(1, 2, 4), "the slice it is in is not kept"
     assert [each.outcome for each in audited(site, "card.import")] == ["done", "done", "refused"]
     again = site.done("card", "import", path, "--issuer", "maker", "--skip-known", "-o", "json")
-    assert again.json == {"issuer": "maker", "imported": 2, "already_known": 3}
+    assert again.json == {"issuer": "maker", "imported": 2, "already_known": 3, "conflicts": 1}
+    assert ["2 of 6 cards" in again.err, "4 of 6 cards" in again.err] == [True, True], (
+        "all gone through count"
+    )
+    assert f"line 4: card {many(4)[0].hex()} stays as it is on record, with another: key set\n" in again.err
     assert sorted(cards_of(site)) == many(1, 2, 3, 4, 5)
 
 
@@ -215,6 +221,56 @@ def test_known_cards_that_are_passed_over_stay_as_they_are(site: Site) -> None:
     site.done("card", "import", path, "--issuer", "others", "--skip-known")
     assert opened(site, CARD) == before
     assert site.done("card", "show", HEX, "-o", "json").one("issuer") == "maker"
+
+
+@pytest.mark.parametrize(
+    ("change", "issuer", "told"),
+    [
+        ({}, "maker", ""),
+        ({}, "others", "with another: issuer\n"),
+        ({"i": "60"}, "maker", "with another: `i`\n"),
+        ({"sd_aid": "a000000151000001"}, "maker", "with another: `sd_aid`\n"),
+        ({"dap_key": "66" * 8}, "maker", "with another: `dap_key` (`card dap-key` sets it)\n"),
+        ({"enc": "11" * 16}, "others", "with another: issuer, key set\n"),
+        ({"kvn": 49}, "maker", "with another: key set\n"),
+    ],
+)
+def test_a_known_card_that_is_on_record_otherwise_is_a_conflict(
+    site: Site, change: dict[str, object], issuer: str, told: str
+) -> None:
+    path = manifest(site, CARD)
+    site.done("card", "import", path, "--issuer", "maker")
+    line = json.loads(path.read_text("ascii")) | change
+    again = (
+        "card",
+        "import",
+        lines(site, json.dumps(line)),
+        "--issuer",
+        issuer,
+        "--skip-known",
+        "-o",
+        "json",
+    )
+    result = site.done(*again)
+    expected = {"imported": 0, "already_known": 0 if told else 1, "conflicts": 1 if told else 0}
+    assert result.json == {"issuer": issuer, **expected}
+    assert told in result.err
+    assert ("1 cards are on record otherwise" in result.err) is bool(told)
+
+
+def test_a_card_with_keys_of_ours_is_known_whatever_its_issuer_s_were(site: Site) -> None:
+    take(site, CARD)
+    renewed(site, CARD, CardKeyState.CURRENT)
+    result = site.done(
+        "card", "import", manifest(site, CARD), "--issuer", "maker", "--skip-known", "-o", "json"
+    )
+    assert result.json == {"issuer": "maker", "imported": 0, "already_known": 1, "conflicts": 0}
+
+
+def test_what_kept_nothing_does_not_say_that_a_run_goes_on(site: Site) -> None:
+    take(site, CARD)
+    result = site("card", "import", manifest(site, CARD), "--issuer", "maker")
+    assert (result.code, "no card was kept" in result.err) == (6, True)
 
 
 def test_ctrl_c_keeps_what_was_kept_and_says_how_much(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

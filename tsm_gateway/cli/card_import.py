@@ -20,7 +20,7 @@ from tsm_gateway.cli.device_life import noted
 from tsm_gateway.cli.errors import InputInvalid
 from tsm_gateway.cli.output import output_option, show_record
 from tsm_gateway.cli.private_file import private_file
-from tsm_gateway.keys.wrap import NONCE_OCTETS, card_place, wrap
+from tsm_gateway.keys.wrap import NONCE_OCTETS, card_place, unwrap, wrap
 from tsm_gateway.provisioning.card_key_octets import join_keys
 from tsm_gateway.provisioning.card_manifest import LONGEST_LINE, CardManifest
 from tsm_gateway.registry.card import Card, CardKeySet, CardKeyState
@@ -40,12 +40,25 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 ISSUER: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,31}", re.ASCII)
 SLICE: Final = 1000  # cards in one transaction
 CHECKED: Final = 50_000  # cards between two lines of progress, when nothing is kept yet
+IN_WORDS: Final = {
+    "issuer": "issuer",
+    "sd_aid": "`sd_aid`",
+    "protocol": "`i`",
+    "dap_key": "`dap_key` (`card dap-key` sets it)",
+}
 ACTION: Final = "card.import"
 NEXT: Final = (
     "next: destroy the manifest. The keys are wrapped in the store, and each card is given keys of its own "
     "when its agent comes first"
 )
-AGAIN: Final = "kept are {} cards; with --skip-known another run goes on behind them"
+AGAIN: Final = "kept are {} cards; with --skip-known another run passes over them, and over any known before"
+NOTHING_KEPT: Final = "no card was kept; --skip-known passes over cards that are known"
+NAMED: Final = 10  # conflicts told one by one
+CONFLICT: Final = "line {}: card {} stays as it is on record, with another: {}"
+CONFLICTS: Final = (
+    "{} cards are on record otherwise than the manifest says: see `card show` of each. The record stays; "
+    "`card forget` and another import replace it, where the manifest is right"
+)
 
 
 class CardImport:
@@ -64,10 +77,12 @@ class CardImport:
         """`masters` are held, so that none is pruned meanwhile; `issuer` has 1 to 32 characters."""
         self._store, self._masters = store, masters
         self._issuer, self._reason, self._at, self._skip_known = issuer, reason, at, skip_known
-        self.imported = self.known = 0  # kept durably; passed over
+        self.imported = self.known = 0  # kept durably; passed over, as they are on record
+        self.conflicts = 0  # passed over, and on record otherwise
+        self.named: list[str] = []  # the first conflicts, in sentences
 
     def keep(self, cards: Iterable[ManifestCard], tell: Callable[[int], None] = lambda _: None) -> None:
-        """Keep `cards`, a slice a transaction; `tell` gets the count so far behind each.
+        """Keep `cards`, a slice a transaction; `tell` gets how many were gone through behind each.
 
         Raises AlreadyKnown with facts `app_se` and `line` of the manifest; the slices ahead stay kept.
         """
@@ -77,7 +92,7 @@ class CardImport:
             if len(batch) == SLICE:
                 self._slice(batch)
                 batch = []
-                tell(self.imported)
+                tell(self.imported + self.known + self.conflicts)
         self._slice(batch)
 
     def _slice(self, batch: list[ManifestCard]) -> None:
@@ -94,14 +109,45 @@ class CardImport:
         self.imported += len(batch)
 
     def _unknown(self, batch: list[ManifestCard]) -> Iterator[ManifestCard]:
-        """Those that are neither in the store nor further up in the batch."""
-        taken: set[bytes] = set()
+        """Those that are neither in the store nor further up in the batch; the others are counted."""
+        taken: dict[bytes, ManifestCard] = {}
         for each in batch:
-            if each.app_se in taken or self._store.delivery.card(each.app_se) is not None:
-                self.known += 1
+            above, card = taken.get(each.app_se), self._store.delivery.card(each.app_se)
+            if above is not None:
+                self._pass_over(each, [] if above[1:] == each[1:] else ["line further up"])
+            elif card is not None:
+                self._pass_over(each, list(self._differences(each, card)))
             else:
-                taken.add(each.app_se)
+                taken[each.app_se] = each
                 yield each
+
+    def _pass_over(self, found: ManifestCard, differences: list[str]) -> None:
+        if not differences:
+            self.known += 1
+            return
+        self.conflicts += 1
+        if len(self.named) < NAMED:
+            self.named.append(CONFLICT.format(found.line, found.app_se.hex(), ", ".join(differences)))
+
+    def _differences(self, found: ManifestCard, card: Card) -> Iterator[str]:
+        """What the record of a card has otherwise, in words."""
+        stated = Card(
+            found.app_se, found.sd_aid, found.protocol, self._issuer, found.dap_key, card.imported_at
+        )
+        for name, one, other in zip(Card._fields, stated, card, strict=True):
+            if one != other:
+                yield IN_WORDS[name]
+        if not self._has_its_keys(found):
+            yield "key set"
+
+    def _has_its_keys(self, found: ManifestCard) -> bool:
+        """Whether the issuer's key set on record is this one; also where the card has one of ours by now."""
+        for keys in self._store.delivery.card_keys(found.app_se):
+            if keys.state is CardKeyState.TRANSPORT:
+                place = card_place(keys.app_se, keys.kvn)
+                kept = unwrap(self._masters, keys.wrapped, keys.master_version, place)
+                return keys.kvn == found.keys.kvn and kept == join_keys(found.keys, found.receipt_key)
+        return True
 
     def _stored(self, found: ManifestCard) -> tuple[Card, CardKeySet]:
         """The records, the keys wrapped."""
@@ -125,7 +171,11 @@ def cards_of(file: BinaryIO) -> Iterator[ManifestCard]:
 @click.command(name="import")
 @click.argument("manifest", type=FILE)
 @click.option("--issuer", required=True, metavar="NAME", help="Who handed the cards over; kept with each.")
-@click.option("--skip-known", is_flag=True, help="Pass over cards that are known; they stay as they are.")
+@click.option(
+    "--skip-known",
+    is_flag=True,
+    help="Pass over cards that are known; they stay as they are, and conflicts are told.",
+)
 @click.option("--reason", default="", help="Why; kept in the audit log.")
 @master_option
 @output_option
@@ -153,7 +203,11 @@ def import_command(
     {"app_se":"…","diversification":"…"}
 
     "receipt" (the card's receipt key) and "dap_key" (id of the key it verifies applications with, if that is
-    not the present one) may stand in a card's line. Nothing is kept unless every line is right.
+    not the present one) may stand in a card's line.
+
+    Every line is checked before the first card is kept. Then a thousand cards are kept at a time, and one
+    that is known already ends it there: the thousands ahead stay kept. With --skip-known it does not; a card
+    of another issuer, or with other data or keys than on record, is told and counted apart (conflicts).
 
     \b
     Example: tsm-gateway card import maker-2026-07.jsonl --issuer maker
@@ -171,7 +225,8 @@ def import_command(
                 store, masters, issuer=issuer, reason=noted(reason, "imported"), at=at, skip_known=skip_known
             )
             _keep(store, taking, cards_of(file), count)
-    show_record({"issuer": issuer, "imported": taking.imported, "already_known": taking.known}, form)
+    counts = {"imported": taking.imported, "already_known": taking.known, "conflicts": taking.conflicts}
+    show_record({"issuer": issuer, **counts}, form)
     click.echo(NEXT, err=True)
 
 
@@ -191,8 +246,16 @@ def _keep(store: SqliteStore, taking: CardImport, cards: Iterable[ManifestCard],
         audited(store, ACTION, STORE, lambda: taking.keep(cards, lambda so_far: _tell(so_far, count)))
         whole = True
     finally:
+        _tell_conflicts(taking)
         if not whole:
-            click.echo(AGAIN.format(taking.imported), err=True)
+            click.echo(AGAIN.format(taking.imported) if taking.imported else NOTHING_KEPT, err=True)
+
+
+def _tell_conflicts(taking: CardImport) -> None:
+    for sentence in taking.named:
+        click.echo(sentence, err=True)
+    if taking.conflicts:
+        click.echo(CONFLICTS.format(taking.conflicts), err=True)
 
 
 def _tell(so_far: int, count: int) -> None:
