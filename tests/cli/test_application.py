@@ -164,13 +164,38 @@ def test_what_is_no_cap_file_is_refused_in_words(shop: Site) -> None:
     assert "more than 2097152 octets" in shop("application", "publish", path, *options).err
 
 
+def test_the_very_same_publication_again_is_nothing_to_do(shop: Site) -> None:
+    told = publish(shop)
+    options = ("--name", PAY, "--version", FIRST, "-o", "json")
+    again = shop.done("application", "publish", cap_file(shop), *options)
+    assert (again.json, "nothing to do" in again.err) == (told, True)
+    assert [each.outcome for each in audited(shop, "application.publish")] == ["done"]
+
+
 def test_the_same_version_or_the_same_load_file_is_not_published_twice(shop: Site) -> None:
     publish(shop)
-    cap = cap_file(shop)
-    for options in (("--name", PAY, "--version", "1.0.0"), ("--name", PAY, "--version", "1.1.0")):
-        result = shop("application", "publish", cap, *options)
-        assert (result.code, "[already-known]" in result.err) == (6, True)
+    result = shop("application", "publish", cap_file(shop), "--name", PAY, "--version", "4.0.0")
+    assert (result.code, "[already-known]" in result.err) == (6, True)
+    assert f"published already, as {PAY} 1.0.0 (published, provider none)" in result.err
+    other = cap_file(shop, version=(1, 7))
+    result = shop("application", "publish", other, "--name", PAY, "--version", FIRST)
+    assert (result.code, "[already-known]" in result.err) == (6, True)
     assert [each.outcome for each in audited(shop, "application.publish")] == ["done", "refused", "refused"]
+
+
+def test_the_same_again_is_refused_when_it_is_not_in_use_as_it_is(shop: Site) -> None:
+    publish(shop)
+    shop.add_provider()
+    options = ("application", "publish", cap_file(shop), "--name", PAY, "--version", FIRST)
+    assert shop(*options, "--provider", "shop").code == 6
+    shop.done("pki", "renew", "application-signing", "--new-key")
+    result = shop(*options)
+    assert (result.code, f"`application sign {PAY} --version 1.0.0 --cap FILE`" in result.err) == (6, True)
+    shop.done("application", "sign", PAY)
+    assert "nothing to do" in shop.done(*options).err
+    shop.done("application", "retire", PAY, "--version", FIRST)
+    result = shop(*options)
+    assert (result.code, "1.0.0 (retired" in result.err) == (6, True)
 
 
 @pytest.mark.parametrize(

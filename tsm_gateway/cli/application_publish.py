@@ -20,6 +20,7 @@ from tsm_gateway.provisioning.cap_archive import LARGEST_FILE
 from tsm_gateway.provisioning.cap_file import read_cap
 from tsm_gateway.provisioning.load_file import AID_OCTETS, DapBlock, LoadFile, LoadPlan
 from tsm_gateway.provisioning.scp03_session import SecurityLevel, max_data
+from tsm_gateway.provisioning.signing import is_signed
 from tsm_gateway.registry.application import Application, ApplicationState
 from tsm_gateway.registry.errors import AlreadyKnown, MoveNotAllowed, NotKnown
 from tsm_gateway.registry.provider import ProviderState
@@ -37,7 +38,21 @@ if TYPE_CHECKING:
 FILE = click.Path(dir_okay=False, path_type=Path)
 LONGEST_AID: Final = bytes(AID_OCTETS[-1])  # the security domain's is not known yet
 NOT_S16: Final = "cards that speak SCP03 with 16-octet MACs (i = 61, 71) cannot take it: it is too large"
+SAME: Final = "nothing to do: this very version is published already, from this very load file"
 LOWER: Final = "{} is published already: devices get the higher version, unless a rule names this one"
+
+
+class LoadFileKnown(AlreadyKnown):
+    """This load file is published already, as another version or for another provider, or is not in use."""
+
+    def __str__(self) -> str:
+        """Which version holds it, and the way out."""
+        facts = self.facts
+        return (
+            f"This load file is published already, as {facts['name']} {facts['version']} ({facts['state']}, "
+            f"provider {facts['provider']}). Another version is another CAP file; the same one is signed "
+            f"anew by `application sign {facts['name']} --version {facts['version']} --cap FILE`. [{self.code}]"
+        )
 
 
 class Publication(NamedTuple):
@@ -75,6 +90,7 @@ def publish_application(store: SqliteStore, wanted: Publication, signing: Signin
     that an application of another name has; LoadFileTooLarge, ApplicationNotAuthentic.
     """
     cap = wanted.cap
+    _check_load_file(store, cap.digest)
     _check_provider(store, wanted.provider)
     _check_aids(store.delivery.applications(), wanted)
     load_file = LoadFile(cap.load_file, cap.package_aid)
@@ -95,6 +111,33 @@ def publish_application(store: SqliteStore, wanted: Publication, signing: Signin
     )
     store.delivery.publish(application, cap.load_file, signature, at=at)
     return Published(application, signature, blocks, _fits_s16(load_file, signature))
+
+
+def published_before(store: SqliteStore, wanted: Publication, signing: Signing) -> Published | None:
+    """The very same publication, in use and signed by the present key; None when there is none such."""
+    found = store.delivery.by_digest(wanted.cap.digest)
+    if found is None or found.state is not ApplicationState.PUBLISHED:
+        return None
+    stored = store.delivery.signatures(found.digest)
+    same = (found.name, found.version, found.provider) == (wanted.name, wanted.version, wanted.provider)
+    if not same or not is_signed(signing.key, found.digest, stored):
+        return None
+    signature = next(each for each in stored if each.key_id == signing.signer.key_id)
+    load_file = LoadFile(wanted.cap.load_file, found.package_aid)
+    blocks = _blocks(load_file, signature, s16=False)
+    return Published(found, signature, blocks, _fits_s16(load_file, signature))
+
+
+def _check_load_file(store: SqliteStore, digest: bytes) -> None:
+    """Raises LoadFileKnown, which names the version that holds it."""
+    found = store.delivery.by_digest(digest)
+    if found is not None:
+        raise LoadFileKnown(
+            name=found.name,
+            version=str(found.version),
+            state=found.state.value,
+            provider=found.provider or "none",
+        )
 
 
 def _check_provider(store: SqliteStore, name: str) -> None:
@@ -155,6 +198,7 @@ def publish(  # noqa: PLR0913 - click's values, one per option
 
     Signed is the SHA-256 of exactly the octets that cards will be sent. The daemon has no such key: it sends
     what was signed here, and nothing else. Whether a device gets it, rules say: `application assign`.
+    The very same version from the very same file again is nothing to do.
 
     \b
     Example: tsm-gateway application publish pay.cap --name pay --version 1.0.0 --provider coffee-shop
@@ -164,13 +208,14 @@ def publish(  # noqa: PLR0913 - click's values, one per option
     found = read_cap_file(cap, include_descriptor=not without_descriptor)
     wanted = Publication(name, version, provider, found)
     with open_store(settings) as store:
-        published = audited(
+        before = published_before(store, wanted, signing)
+        published = before or audited(
             store,
             "application.publish",
             name,
             lambda: publish_application(store, wanted, signing, at=at),
         )
-        notes = list(_notes(store, settings, published))
+        notes = [SAME] if before else list(_notes(store, settings, published))
     show_record(_row(published, found), form)
     for each in notes:
         click.echo(each, err=True)
