@@ -73,6 +73,10 @@ def test_texts_are_sentences() -> None:
         ("0x412", "vendor"),
         ("11", "resync"),
         ("exit 11", "resync"),
+        ("taken-over", "two agents"),
+        ("agent-silent", "loses its connection"),
+        ("session-over", "begins anew"),
+        ("script-out-of-turn", "in order"),
     ],
 )
 def test_a_code_is_explained_in_each_of_its_spellings(site: Site, code: str, says: str) -> None:
@@ -95,4 +99,12 @@ def test_an_unknown_code_is_not_found_and_a_close_one_is_named(site: Site) -> No
 
 def test_all_codes_are_listed(site: Site) -> None:
     rows = site.done("explain", "-o", "json").json
-    assert {row["kind"] for row in rows} == {"error", "refusal", "handshake", "event", "smpp", "exit"}
+    assert {row["kind"] for row in rows} == {
+        "error",
+        "refusal",
+        "handshake",
+        "session",
+        "event",
+        "smpp",
+        "exit",
+    }

@@ -1,10 +1,12 @@
-"""Why payments are refused, and how processes end: meaning and remedy of each."""
+"""Why payments are refused, how sessions and processes end: meaning and remedy of each."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tsm_gateway.daemon.channel_handshakes import Refusal
+from tsm_gateway.daemon.delivering import TAKEN_OVER
+from tsm_gateway.daemon.delivery_reports import ENDED
 from tsm_gateway.daemon.exits import Exit
 from tsm_gateway.relay.reasons import Reason
 
@@ -148,6 +150,18 @@ HANDSHAKES: Mapping[Refusal, tuple[str, str]] = {  # those that are no error cod
     Refusal.OTHER: (
         "The handshake failed for a reason that has no name here.",
         _OURS + "try it with `openssl s_client`, which says more.",
+    ),
+}
+
+ENDS: Mapping[str, tuple[str, str]] = {  # of sessions on channel 2, no error codes -> (meaning, remedy)
+    ENDED: ("All that was due on the app SE came to its end.", "Nothing."),
+    TAKEN_OVER: (
+        "The agent began a new session before the last one ended: that one is over, its job goes on.",
+        (
+            "Nothing, if it is now and then: a connection was cut, or the handset lost its power. If it "
+            "happens again and again on one device, two agents work at one card, or its agent does not answer "
+            "scripts."
+        ),
     ),
 }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import tsm_gateway
 from tsm_gateway.cli.explain_errors import REMEDIES as ERROR_REMEDIES
 from tsm_gateway.cli.explain_events import REMEDIES as EVENT_REMEDIES
-from tsm_gateway.cli.explain_reasons import EXITS, HANDSHAKES, REASONS
+from tsm_gateway.cli.explain_reasons import ENDS, EXITS, HANDSHAKES, REASONS
 from tsm_gateway.cli.explain_smpp import STATUSES, VENDOR
 from tsm_gateway.daemon.events import Event
 from tsm_gateway.errors import TsmError
@@ -27,7 +27,7 @@ NO_TEXT = "No text yet: see the message."
 class Explanation(NamedTuple):
     """One code, what it means and what to do."""
 
-    kind: str  # error, refusal, handshake, event, smpp, exit
+    kind: str  # error, refusal, handshake, session, event, smpp, exit
     code: str  # as people meet it
     aliases: tuple[str, ...]  # other spellings
     meaning: str
@@ -66,6 +66,8 @@ def others() -> Iterator[Explanation]:
         yield Explanation("refusal", reason.value, (), meaning, remedy)
     for refusal, (meaning, remedy) in HANDSHAKES.items():
         yield Explanation("handshake", refusal.value, (), meaning, remedy)
+    for end, (meaning, remedy) in ENDS.items():
+        yield Explanation("session", end, (), meaning, remedy)
     for event in Event:
         meaning = f"{event.meaning[:1].upper()}{event.meaning[1:]}."
         yield Explanation("event", event.label, (), meaning, EVENT_REMEDIES.get(event.label, NO_TEXT))
