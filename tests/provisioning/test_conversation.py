@@ -28,6 +28,7 @@ from tsm_gateway.provisioning.card_errors import (
 from tsm_gateway.provisioning.delivery_errors import (
     CardContentNotVouched,
     CardContentUnexpected,
+    CardDomainMissing,
     CardInUse,
     CardMemoryFull,
     CardTooWeak,
@@ -404,7 +405,7 @@ def test_an_instance_is_told_new_parameters(card: PaperCard) -> None:
         (LOAD, 1, "6985", CardInUse, False),
         (LOAD, 1, "6982", ChannelLost, False),
         (AUTHENTICATE, 0, "6300", ChannelLost, False),
-        (SELECT, 0, "6a82", None, False),
+        (SELECT, 0, "6a82", CardDomainMissing, False),
         (LOAD, 1, "6f00", None, False),
         (STORE, 0, "6a80", None, True),
         (LOAD, 1, "6123", None, False),

@@ -275,6 +275,8 @@ REMEDIES: Mapping[str, str] = {
     "again.",
     "card-channel-lost": _RETRY_BY_ITSELF,
     "card-content-missing": _RETRY_BY_ITSELF,
+    "card-domain-missing": "Compare `sd_aid` of the issuer's manifest with what `card show` has; where the "
+    "manifest was wrong, `card forget` and import a right one. It is tried again.",
     "card-locked": "Ask the card's issuer to unlock it: it is tried again.",
     "card-command-unknown": "See the step and status word beside it, and ask the card's issuer whether it "
     "does that. It is tried again.",

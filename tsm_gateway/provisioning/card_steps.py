@@ -67,6 +67,7 @@ TOLERATED: Mapping[Step, frozenset[int]] = {
 }
 
 _AT_STEP: Mapping[tuple[Step, int], type[why.StepFailed]] = {
+    (Step.SELECT, 0x6A82): why.CardDomainMissing,
     (Step.ANNOUNCE, 0x6A80): why.LoadFileRefused,
     (Step.ANNOUNCE, 0x6A88): why.LoadFileRefused,  # no such security domain
     (Step.LOAD, 0x6A80): why.LoadFileRefused,

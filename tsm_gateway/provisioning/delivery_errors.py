@@ -100,6 +100,12 @@ class CardContentMissing(StepFailed):
     code = "card-content-missing"
 
 
+class CardDomainMissing(StepFailed):
+    """The card has no security domain of this AID: compare the manifest."""
+
+    code = "card-domain-missing"
+
+
 class CardLocked(StepFailed):
     """The card or its security domain is locked."""
 
