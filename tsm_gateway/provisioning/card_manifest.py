@@ -134,7 +134,7 @@ class CardManifest:
     def _read_head(self, members: dict[str, Any]) -> _Head:
         self._check_members(members, _HEAD)
         if members["kdf"] != KDF:
-            self._refuse(f'`kdf` is none that is known: "{KDF}"')
+            self._refuse(f'`kdf` is another than "{KDF}", the only one that is known')
         master = members["master"]
         if not isinstance(master, dict):
             self._refuse("`master` is no object")
