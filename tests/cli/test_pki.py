@@ -164,7 +164,7 @@ def test_an_agent_s_certificate_is_a_client_s_without_any_host(made: Site) -> No
     names = ["-addext", "subjectAltName=DNS:evil.example"]
     subprocess.run([*words, *more, *names], cwd=made.folder, check=True, capture_output=True)
     result = made.done("pki", "agent", "--csr", request, "--app-se", APP_SE, "-o", "json")
-    assert result.one("subject") == f"2.5.4.5={APP_SE},CN=agent-7,O=t"
+    assert result.one("subject") == f"serialNumber={APP_SE},CN=agent-7,O=t"
     (made.folder / "a.pem").rename(made.folder / "pki" / "agent.pem")
     assert verified(made, "agents", "agent", "-purpose", "sslclient")
     assert not verified(made, "agents", "agent", "-purpose", "sslserver")
@@ -174,6 +174,11 @@ def test_an_agent_s_certificate_is_a_client_s_without_any_host(made: Site) -> No
         found.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     made.done("pki", "agent", "--csr", request, "--app-se", APP_SE)
     assert made("pki", "agent", "--csr", request, "--app-se", APP_SE).code == 6, "never overwritten"
+
+
+def test_a_request_that_is_not_there_is_the_agent_s_to_make(made: Site) -> None:
+    result = made("pki", "agent", "--csr", made.folder / "nix.csr", "--app-se", APP_SE)
+    assert (result.code, "the agent makes it" in result.err, "pki init" in result.err) == (2, True, False)
 
 
 @pytest.mark.parametrize("kind", ["rsa1024", "k256", "x", "long", "altered"])

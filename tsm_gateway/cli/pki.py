@@ -15,6 +15,7 @@ from tsm_gateway.cli.pki_folder import dir_option, folder_of, nearest, owner_of,
 from tsm_gateway.cli.pki_status import made_row, status
 from tsm_gateway.provisioning.agent_trust import ELEMENT_OCTETS
 from tsm_gateway.provisioning.pki import CHANNELS, Use, host_names
+from tsm_gateway.provisioning.pki_errors import PkiFileMissing
 from tsm_gateway.provisioning.pki_file_store import read_file
 from tsm_gateway.provisioning.pki_store import PkiStore, write_certificate
 from tsm_gateway.secret import Secret
@@ -186,12 +187,21 @@ def agent(
     Example: tsm-gateway pki agent --csr agent-7.csr --app-se 00112233445566778899aabbccddeeff
     """
     at, store = int(time.time()), PkiStore(folder_of(config_path, folder))
-    path, request = out or csr.with_suffix(".pem"), read_file(csr)
+    path, request = out or csr.with_suffix(".pem"), _request(csr)
     owned, element = owner_of(config_path, owner), _element(app_se)
     with acting_as_owner_of(nearest(store.folder)):
         certificate = store.sign_agent(request, owner=owned, app_se=element, at=at)
     write_certificate(path, certificate)
     show_record(made_row("agent", path, certificate, at), form)
+
+
+def _request(path: Path) -> bytes:
+    """The octets of an agent's request. Raises InputInvalid when there is none, and as `read_file`."""
+    try:
+        return read_file(path)
+    except PkiFileMissing:
+        problem = f"{path} is not there: the agent makes it, with its key (`openssl req -new`)"
+        raise InputInvalid(what="--csr", problem=problem) from None
 
 
 def _element(text: str) -> bytes:

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
 
 from tsm_gateway.provisioning.certificate_errors import CertificateRefused
 from tsm_gateway.provisioning.device_key import kind_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tsm_gateway.provisioning.issuer import Issuer
 
 DAY_S: Final = 86_400
+_NAMES: Final = {NameOID.SERIAL_NUMBER: "serialNumber"}  # beside those RFC 4514 has short names for
 OWN: Final = "tsm"  # the owner of what is the gateway's
 
 
@@ -97,7 +99,7 @@ def item_of(owner: str, use: str, certificate: Certificate) -> ExpiringItem:
     return ExpiringItem(
         owner,
         use,
-        certificate.subject.rfc4514_string(),
+        certificate.subject.rfc4514_string(_NAMES),
         _key_name(certificate.public_key()),
         certificate.fingerprint(SHA256()).hex(),
         seconds(certificate.not_valid_after_utc),
