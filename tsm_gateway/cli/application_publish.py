@@ -51,7 +51,8 @@ class LoadFileKnown(AlreadyKnown):
         return (
             f"This load file is published already, as {facts['name']} {facts['version']} ({facts['state']}, "
             f"provider {facts['provider']}). Another version is another CAP file; the same one is signed "
-            f"anew by `application sign {facts['name']} --version {facts['version']} --cap FILE`. [{self.code}]"
+            f"anew by `application sign {facts['name']} --version {facts['version']} --cap FILE`. "
+            f"[{self.code}]"
         )
 
 

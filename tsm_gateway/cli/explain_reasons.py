@@ -159,8 +159,8 @@ ENDS: Mapping[str, tuple[str, str]] = {  # of sessions on channel 2, no error co
         "The agent began a new session before the last one ended: that one is over, its job goes on.",
         (
             "Nothing, if it is now and then: a connection was cut, or the handset lost its power. If it "
-            "happens again and again on one device, two agents work at one card, or its agent does not answer "
-            "scripts."
+            "happens again and again on one device, two agents work at one card, or its agent does not "
+            "answer scripts."
         ),
     ),
 }
