@@ -321,6 +321,20 @@ def test_agents_that_take_over_from_each_other_use_up_no_attempts_within_seconds
     delivered(tmp_path, story)
 
 
+def test_what_is_put_off_without_a_session_says_which_version_of_what_on_which_device(tmp_path: Path) -> None:
+    async def story(rig: DeliveryRig) -> None:
+        handset = await _wanted(rig)
+        script = await handset.agent.begin()
+        while rig.job(handset, "renew-keys").state.value != "done":
+            script = await handset.agent.post(handset.agent.carry(script))
+        await _begun_in_turns(rig, handset.agent, rig.agent(handset.card))
+        line = rig.logged("delivery.postponed")[-1]
+        assert (line["kind"], line["application"], line["version"]) == ("install", "pay", "1.0.0")
+        assert (line["device"], line["reason"]) == (rig.job(handset, "install").device_id, "agent-silent")
+
+    delivered(tmp_path, story)
+
+
 def test_begun_again_and_again_a_job_is_given_up_after_hours(tmp_path: Path) -> None:
     async def story(rig: DeliveryRig) -> None:
         handset = await _wanted(rig)

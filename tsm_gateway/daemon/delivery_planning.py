@@ -8,6 +8,7 @@ queued, in one transaction.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,6 +19,7 @@ from tsm_gateway.daemon.delivery_retry import (
     AgentSilent,
     cut_until,
 )
+from tsm_gateway.errors import TsmError
 from tsm_gateway.provisioning.delivery_plan import jobs_for, obsolete, wanted
 from tsm_gateway.registry.application import DeviceApplication, InstallState
 from tsm_gateway.registry.card import CardKeyState
@@ -97,12 +99,19 @@ class DeliveryPlanning:
                     raise
                 continue
             for job in changes.exhausted:
-                self._reports.given_up(job, AgentSilent.code)
+                self._reports.given_up(job, AgentSilent.code, self._version(job))
             for job, due_at in changes.cut:
-                self._reports.put_off(job, AgentSilent.code, due_at - at)
+                self._reports.put_off(job, AgentSilent.code, due_at - at, self._version(job))
             if not changes.exhausted:  # else there may be more to do for what they stood in the way of
                 return _plan(self._store.jobs(device.device_id, open_only=True), at, seen)
         return Plan((), int(self._wall()) + FIRST_S)
+
+    def _version(self, job: Job) -> str | None:
+        """Which version a job is about; None for one on the card itself, or when its row cannot be read."""
+        with suppress(TsmError):
+            application = self._store.by_digest(job.digest) if job.digest else None
+            return str(application.version) if application else None
+        return None
 
     def next_at(self, device_id: str, issuer: str, app_se: bytes) -> int | None:
         """When there is something to do (Unix seconds), as things are now; None: as far as is known never."""

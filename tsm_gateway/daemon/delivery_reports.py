@@ -60,15 +60,17 @@ class DeliveryReports:
                 Event.DELIVERY_POSTPONED, **_of(job), **about, reason=reason, retry_in_s=retry_in_s
             )
 
-    def put_off(self, job: Job, reason: str, retry_in_s: int) -> None:
-        """A job waits, without a session."""
+    def put_off(self, job: Job, reason: str, retry_in_s: int, version: str | None = None) -> None:
+        """A job waits, without a session; `version`: of its application, where it is known."""
         self._count(job, reason, POSTPONED)
-        self._log.emit(Event.DELIVERY_POSTPONED, **_of(job), reason=reason, retry_in_s=retry_in_s)
+        self._log.emit(
+            Event.DELIVERY_POSTPONED, **_of(job), version=version, reason=reason, retry_in_s=retry_in_s
+        )
 
-    def given_up(self, job: Job, reason: str) -> None:
-        """A job failed without a session."""
+    def given_up(self, job: Job, reason: str, version: str | None = None) -> None:
+        """A job failed without a session; `version` as for `put_off`."""
         self._count(job, reason, FAILED)
-        self._log.emit(Event.DELIVERY_FAILED, **_of(job), reason=reason)
+        self._log.emit(Event.DELIVERY_FAILED, **_of(job), version=version, reason=reason)
 
     def ended(self, session: DeliverySession, reason: str, now: float) -> None:
         """Nothing more goes through a session. `now`: monotonic seconds."""
