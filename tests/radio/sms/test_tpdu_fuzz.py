@@ -1,4 +1,4 @@
-"""Any octets are a value or one of our own errors: 200,000 of them, random, mutated, cut and joined."""
+"""Any octets are a value or one of our own errors: 50,000 of them, random, mutated, cut and joined."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tsm_gateway.radio.sms.tpdu_submit import read_submit, submit_octets
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CASES = 200_000
+CASES = 50_000
 SEEDS = [
     bytes.fromhex(text)
     for text in (
