@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.deliveries import audited, configure, lines, manifest
 from tests.cli.life import NOW, D, device_id, put, store_of
-from tsm_gateway.cli import card_import, card_show
+from tsm_gateway.cli import card_import, card_show, card_taking
 from tsm_gateway.cli.application_key import present_certificate
 from tsm_gateway.keys.master_store import read_master
 from tsm_gateway.keys.wrap import card_place, unwrap
@@ -23,6 +23,7 @@ from tsm_gateway.provisioning.signing import application_key, key_id_of
 from tsm_gateway.registry.card import CardContent, CardKeySet, CardKeyState, Inventory
 from tsm_gateway.registry.job import JobKind, JobState
 from tsm_gateway.secret import Secret
+from tsm_gateway.store.card_store import Rewrap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +133,7 @@ def test_an_issuers_name_is_plain(site: Site, issuer: str) -> None:
 
 
 def test_nothing_is_kept_unless_every_line_is_right(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(card_import, "SLICE", 2)
+    monkeypatch.setattr(card_taking, "SLICE", 2)
     good = manifest(site, *many(1, 2, 3, 4)).read_text("ascii").splitlines()
     wrong = json.dumps({**json.loads(good[0]), "kvn": 0})
     result = site("card", "import", lines(site, *good, wrong), "--issuer", "maker")
@@ -157,7 +158,7 @@ def test_a_line_without_an_end_is_read_no_further_than_its_bound(site: Site) -> 
 
 
 def test_a_long_manifest_comes_in_slices_with_progress(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(card_import, "SLICE", 2)
+    monkeypatch.setattr(card_taking, "SLICE", 2)
     monkeypatch.setattr(card_import, "CHECKED", 3)
     result = take(site, *many(1, 2, 3, 4, 5))
     assert result.err.index("3 cards checked") < result.err.index("2 of 5 cards")
@@ -186,7 +187,7 @@ def test_memory_does_not_grow_with_the_manifest(site: Site) -> None:
 def test_a_known_card_names_its_line_and_what_was_kept_stays(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(card_import, "SLICE", 2)
+    monkeypatch.setattr(card_taking, "SLICE", 2)
     take(site, *many(4))
     path = manifest(site, *many(1, 2, 3, 4, 5))
     with path.open("a", encoding="ascii") as file:
@@ -258,6 +259,18 @@ def test_a_known_card_that_is_on_record_otherwise_is_a_conflict(
     assert ("1 cards are on record otherwise" in result.err) is bool(told)
 
 
+def test_a_key_set_on_record_that_does_not_open_is_another_one(site: Site) -> None:
+    path = manifest(site, CARD)
+    site.done("card", "import", path, "--issuer", "maker")
+    with store_of(site) as store:
+        (keys,) = store.delivery.card_keys(CARD)
+        other = keys.wrapped[:-1] + bytes([keys.wrapped[-1] ^ 1])
+        store.delivery.rewrap_card_keys([Rewrap(CARD, keys.kvn, keys.wrapped, other, keys.master_version)])
+        store.flush()
+    result = site.done("card", "import", path, "--issuer", "maker", "--skip-known", "-o", "json")
+    assert (result.one("conflicts"), "with another: key set\n" in result.err) == (1, True)
+
+
 def test_a_card_with_keys_of_ours_is_known_whatever_its_issuer_s_were(site: Site) -> None:
     take(site, CARD)
     renewed(site, CARD, CardKeyState.CURRENT)
@@ -274,7 +287,7 @@ def test_what_kept_nothing_does_not_say_that_a_run_goes_on(site: Site) -> None:
 
 
 def test_ctrl_c_keeps_what_was_kept_and_says_how_much(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(card_import, "SLICE", 2)
+    monkeypatch.setattr(card_taking, "SLICE", 2)
 
     def pressed(so_far: int, _count: int) -> None:
         if so_far == 4:
