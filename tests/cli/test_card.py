@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import tracemalloc
 from base64 import b64encode
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +26,7 @@ from tsm_gateway.registry.card import CardContent, CardKeySet, CardKeyState, Inv
 from tsm_gateway.registry.job import JobKind, JobState
 from tsm_gateway.secret import Secret
 from tsm_gateway.store.card_store import Rewrap
+from tsm_gateway.store.provisioning_rows import sealed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -510,3 +513,19 @@ def test_a_card_imported_from_a_virtual_cards_line_is_its_own(site: Site, tmp_pa
     site.done("card", "import", path, "--issuer", "maker")
     (found,) = cards_of(site)
     assert found.hex() == json.loads(printed)["app_se"]
+
+
+@pytest.mark.parametrize("words", [("store", "check"), ("doctor",)])
+def test_an_inventory_in_another_form_is_told_by_what_diagnoses(site: Site, words: tuple[str, ...]) -> None:
+    configure(site)
+    take(site, CARD)
+    contents = json.dumps([["application", "aa", 7, "00"]])
+    row = sealed(CARD, contents, None, NOW)
+    with store_of(site) as store:
+        store.delivery.keep_inventory(Inventory(CARD, (), None, NOW))
+        store.flush()
+    with closing(sqlite3.connect(site.folder / "gateway.db")) as connection, connection:
+        connection.execute("UPDATE card_inventory SET contents = ?, crc = ?", (contents, row[-1]))
+    result = site(*words)
+    assert "in a form that this version does not read" in result.out + result.err
+    assert result.code != 0
