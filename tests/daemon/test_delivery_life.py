@@ -384,7 +384,7 @@ def test_status_tells_where_the_device_stands(tmp_path: Path) -> None:
         handset = await rig.handset(register=False)
         desk, who = rig.parts.delivery, handset.agent.who
         nobody = await desk.status(who)
-        assert nobody == (handset.device.app_se, None, None, (), 0, False)
+        assert nobody == (handset.device.app_se, None, None, (), 0, False, None)
         await rig.register(handset.device)
         script = await handset.agent.begin()
         under_way = await desk.status(who)

@@ -74,6 +74,8 @@ def test_what_an_old_key_signed_is_not_sent_until_it_is_signed_anew(tmp_path: Pa
         await handset.agent.run()
         job = _refused(rig, handset, "application-not-signed")
         assert job.attempts == 0, "no session began with it"
+        standing = await rig.parts.delivery.status(handset.agent.who)
+        assert (standing.last_failed_job, standing.jobs_waiting) == (job.job_id.hex(), 0)
         await _sign(rig, application)
         await rig.write(
             lambda: rig.delivery.retry(handset.device.device_id, "pay", reason="signed", at=rig.world.now)

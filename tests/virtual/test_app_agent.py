@@ -298,6 +298,14 @@ def test_it_is_complete_when_nothing_is_missing(
     assert agent().deliver().complete is complete
 
 
+def test_the_newest_job_that_was_given_up_is_told(
+    service: Delivering, agent: Callable[..., AppAgent]
+) -> None:
+    assert agent().deliver().last_failed_job == "", "an earlier gateway does not tell"
+    service.status |= {"last_failed_job": "07" * 8}
+    assert agent().deliver().last_failed_job == "07" * 8
+
+
 @pytest.mark.parametrize(
     "spoilt",
     [

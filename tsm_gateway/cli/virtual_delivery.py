@@ -36,21 +36,25 @@ def deliver_through_channel_2(
     context = record.app_agent.context(record.element.tsm_root)
     with Channel(service.url, context, sleep=service.sleep) as channel:
         agent = AppAgent(card, channel, tell=tell)
+        failed_before = str(agent.status().get("last_failed_job") or "")
         delivered = agent.deliver()
         while not delivered.complete and time.monotonic() + delivered.retry_after_s <= give_up_at:
             tell("waits", f"to come again in {delivered.retry_after_s} s")
             service.sleep(delivered.retry_after_s)
             delivered = agent.deliver()
-    _require_complete(delivered)
+    _require_complete(delivered, failed_before)
     return delivered
 
 
-def _require_complete(delivered: Delivered) -> None:
+def _require_complete(delivered: Delivered, failed_before: str) -> None:
+    """Whatever was installed before: a job that failed now counts. Raises DeliveryIncomplete."""
     if not delivered.installed and not delivered.applications:
         raise DeliveryIncomplete(what=NOTHING_ASSIGNED, device_state=delivered.device_state)
     for name, version, state in delivered.applications:
         if state not in {"installed", "removed"}:
             again_s = delivered.retry_after_s
             raise DeliveryIncomplete(application=name, version=version, state=state, retry_after_s=again_s)
+    if delivered.last_failed_job not in {"", failed_before}:
+        raise DeliveryIncomplete(job=delivered.last_failed_job, state="failed")
     if not delivered.complete:
         raise DeliveryIncomplete(jobs_waiting=delivered.jobs_waiting, retry_after_s=delivered.retry_after_s)

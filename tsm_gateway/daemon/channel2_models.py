@@ -83,3 +83,6 @@ class DeliveryStanding(Answered):
     applications: tuple[Application, ...]
     jobs_waiting: Count
     session: Annotated[bool, Field(description="whether a session is under way")]
+    last_failed_job: Annotated[
+        str | None, Field(description="id of the newest job that was given up; null = none is remembered")
+    ]

@@ -58,6 +58,7 @@ class DeliveryStatus(NamedTuple):
     applications: tuple[ApplicationStanding, ...]
     jobs_waiting: int
     session: bool  # whether one is under way
+    last_failed_job: str | None = None  # id in hex of the newest job that was given up, of those still kept
 
 
 class DeviceNotRegistered(TsmError):

@@ -16,13 +16,15 @@ from tsm_gateway.daemon.delivery_answers import (
     ScriptOutOfTurn,
 )
 from tsm_gateway.daemon.delivery_book import ACTION
+from tsm_gateway.daemon.delivery_planning import OPEN
 from tsm_gateway.daemon.delivery_standing import Served, served
 from tsm_gateway.daemon.provisioning_answers import VirtualDeviceRefused
 from tsm_gateway.daemon.refusals import refusal
 from tsm_gateway.errors import TsmError
+from tsm_gateway.registry.job import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
 
     from tsm_gateway.daemon.delivering import Delivering
     from tsm_gateway.daemon.delivery_answers import ScriptAnswer, ScriptRequest
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from tsm_gateway.daemon.provisioning_ledger import Ledger
     from tsm_gateway.provisioning.agent_trust import TrustedAgent
     from tsm_gateway.registry.device import Device
+    from tsm_gateway.registry.job import Job
 
 T = TypeVar("T")
 NOTED: Final = (ScriptOutOfTurn, VirtualDeviceRefused)  # refusals an auditor wants to see
@@ -104,9 +107,11 @@ class DeliveryDesk:
             ApplicationStanding(each.application, str(each.version), each.state.value)
             for each in store.on_device(device.device_id)
         )
-        waiting = len(store.jobs(device.device_id, open_only=True))
+        jobs = store.jobs(device.device_id)
+        waiting = sum(each.state in OPEN for each in jobs)
+        state = device.state.value
         return DeliveryStatus(
-            who.app_se, device.device_id, device.state.value, applications, waiting, under_way
+            *(who.app_se, device.device_id, state, applications, waiting, under_way), _last_failed(jobs)
         )
 
     def _check_kind(self, who: TrustedAgent) -> None:
@@ -159,3 +164,10 @@ class DeliveryDesk:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
+
+
+def _last_failed(jobs: Iterable[Job]) -> str | None:
+    """The id of the newest job that was given up."""
+    failed = [each for each in jobs if each.state is JobState.FAILED]
+    newest = max(failed, key=lambda each: (each.changed_at, each.created_at), default=None)
+    return None if newest is None else newest.job_id.hex()

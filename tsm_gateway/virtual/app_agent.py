@@ -82,6 +82,7 @@ class Delivered(NamedTuple):
     retry_after_s: int  # when to come again
     scripts: int  # round trips that brought commands
     commands: int  # the card was given
+    last_failed_job: str  # id of the newest job that was given up, "" for none
 
     @property
     def complete(self) -> bool:
@@ -197,6 +198,7 @@ class AppAgent:
                 int(script.get("retry_after_s") or 0),
                 self._scripts,
                 self._commands,
+                str(status.get("last_failed_job") or ""),
             )
         except (KeyError, TypeError, ValueError):
             raise FormatMalformed(what="a status of another form") from None
