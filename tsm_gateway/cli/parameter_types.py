@@ -85,7 +85,7 @@ class ServiceUrlType(click.ParamType[str]):
     def convert(self, value: str, param: Parameter | None, ctx: Context | None) -> str:
         """The URL itself."""
         if value and not _is_service(value):
-            self.fail("a channel is given as https://host:port, without a path", param, ctx)
+            self.fail("a channel is given as https://tsm.example:8443, without a path", param, ctx)
         return value
 
 
